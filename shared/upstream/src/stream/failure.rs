@@ -1,0 +1,81 @@
+//! Why no answer came, and whether the request may have reached the upstream.
+
+use resilience::classify::Outcome;
+use std::fmt;
+
+/// A request without an answer.
+#[derive(Debug)]
+pub struct Failure {
+    /// What happened.
+    pub kind: FailureKind,
+    /// False when nothing of the request was written: trying elsewhere is safe for any method.
+    pub written: bool,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The closed set of reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// Nobody listens at the address.
+    ConnectRefused,
+    /// The connection was not made in time.
+    ConnectTimeout,
+    /// The connection broke before the answer's head.
+    Reset,
+    /// No head came in time.
+    Timeout,
+    /// The client's own body failed; the upstream is not to blame.
+    RequestBody,
+    /// The head cannot be read one way only.
+    BadAnswer,
+}
+
+impl Failure {
+    pub(super) fn new(kind: FailureKind, written: bool) -> Self {
+        Self { kind, written, source: None }
+    }
+
+    pub(super) fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What the policies make of it.
+    pub fn outcome(&self) -> Outcome {
+        match self.kind {
+            FailureKind::ConnectRefused => Outcome::ConnectRefused,
+            FailureKind::ConnectTimeout | FailureKind::Timeout => Outcome::AttemptTimeout,
+            FailureKind::Reset => Outcome::Reset,
+            FailureKind::RequestBody => Outcome::CallerLeft,
+            FailureKind::BadAnswer => Outcome::Answered { status: 502, retry_after: None },
+        }
+    }
+
+    /// `error.type` of the attempt's span and metric.
+    pub fn error_type(&self) -> &'static str {
+        match self.kind {
+            FailureKind::ConnectRefused => "connection_refused",
+            FailureKind::ConnectTimeout => "connect_timeout",
+            FailureKind::Reset => "reset",
+            FailureKind::Timeout => "timeout",
+            FailureKind::RequestBody => "request_body",
+            FailureKind::BadAnswer => "bad_answer",
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.error_type())?;
+        match &self.source {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
