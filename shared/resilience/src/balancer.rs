@@ -1,0 +1,335 @@
+//! Which endpoint gets a call.
+//!
+//! A zone is drawn by its share ([`crate::zone`]); in it two endpoints are drawn and the one with the lower cost is
+//! taken, or, when the costs are within a factor of two, either in proportion to weight (`choose`).
+//! State is keyed by instance id and survives every catalogue change: [`Balancer::update`] merges a snapshot as a
+//! difference and swaps the table whole, so that a reader sees the old set or the new, never a mix.
+//! Ejected endpoints are left out; one of them gets a request again as a probe once its time is over.
+//! Only when the registry calls nobody eligible, everybody who ever passed a check is tried ([`PickReason::Panic`]).
+//! Waiting, counting and logging are the caller's business.
+
+mod choose;
+mod ejected;
+mod latency;
+mod node;
+mod pick;
+mod table;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use rand::Rng;
+
+use self::ejected::Ejected;
+use self::node::{Epoch, Node};
+pub use self::pick::{Ask, NoEndpoint, NoEndpointReason, Pick, PickReason};
+use self::table::{Members, Table};
+use crate::breaker::{BreakerConfig, State, Transition};
+use crate::classify::{Outcome, Verdict};
+use crate::ejection::{self, Limit};
+use crate::endpoint::{Endpoint, EndpointId, Snapshot, Zone};
+
+/// How endpoints are balanced and ejected.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BalancerConfig {
+    /// Time in which a new endpoint's weight rises from a tenth to the whole.
+    pub slow_start: Duration,
+    /// When an endpoint is ejected.
+    pub ejection: BreakerConfig,
+}
+
+/// A change of one endpoint's breaker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ejection {
+    /// Which endpoint.
+    pub id: EndpointId,
+    /// What changed.
+    pub transition: Transition,
+}
+
+/// What an endpoint looks like to the balancer.
+#[derive(Clone, Debug)]
+pub struct EndpointStatus {
+    /// As the registry describes it.
+    pub endpoint: Endpoint,
+    /// Where its breaker stands.
+    pub state: State,
+    /// The last change of its breaker.
+    pub last: Option<Transition>,
+    /// While ejected: time until a probe.
+    pub opens_for: Option<Duration>,
+    /// Calls under way.
+    pub in_flight: u32,
+    /// Mean latency; none before its first answer.
+    pub latency: Option<Duration>,
+    /// Time for which it is the last choice.
+    pub resting: Option<Duration>,
+    /// Its slow start, from 0.1 to 1.
+    pub ramp: f64,
+}
+
+/// The balancer of one upstream service, shared by all workers.
+#[derive(Debug)]
+pub struct Balancer {
+    config: BalancerConfig,
+    local: Zone,
+    epoch: Epoch,
+    table: ArcSwap<Table>,
+    /// Held by whoever replaces the table.
+    writer: Mutex<Writer>,
+    /// When the shares change by themselves, as a stamp: a ramp goes on, a rest ends, an ejection changed capacity.
+    refresh_at: AtomicU64,
+    ejected: Ejected,
+    limit: Arc<Limit>,
+}
+
+#[derive(Debug, Default)]
+struct Writer {
+    callers: BTreeMap<Zone, u32>,
+    started: bool,
+}
+
+impl Balancer {
+    /// A balancer without endpoints, for a caller in zone `local`.
+    #[must_use]
+    pub fn new(config: BalancerConfig, local: Zone, now: Instant) -> Self {
+        Self {
+            config,
+            local,
+            epoch: Epoch::new(now),
+            table: ArcSwap::from_pointee(Table::default()),
+            writer: Mutex::default(),
+            refresh_at: AtomicU64::new(u64::MAX),
+            ejected: Ejected::default(),
+            limit: Arc::default(),
+        }
+    }
+
+    /// Takes over a new set of endpoints, and the callers in each zone.
+    ///
+    /// Endpoints that stay keep their state, those that left free what they held; drain rests end with it.
+    pub fn update(
+        &self,
+        snapshot: &Snapshot,
+        callers: &BTreeMap<Zone, u32>,
+        now: Instant,
+    ) -> Vec<Ejection> {
+        let mut writer = self.write();
+        let before = self.table.load_full();
+        let members = Members::merge(&before.members, snapshot, |endpoint| {
+            let since = writer.started.then_some(now);
+            let peers = before.members.median_latency(now);
+            Node::new(
+                endpoint.id.clone(),
+                &self.config.ejection,
+                &self.limit,
+                since,
+                peers,
+                now,
+            )
+        });
+        writer.started |= !snapshot.endpoints().is_empty();
+        writer.callers.clone_from(callers);
+        let changes = self.hold_the_limit(&before.members, &members, now);
+        self.ejected.retain(|id| members.get(id).is_some());
+        self.swap(Arc::new(members), &writer, now);
+        changes
+    }
+
+    /// Picks an endpoint and takes a slot on it.
+    ///
+    /// # Errors
+    /// [`NoEndpoint`] when nobody is known, nobody can be tried, or everybody is ejected.
+    pub fn pick(&self, ask: &Ask<'_>, now: Instant, rng: &mut dyn Rng) -> Result<Pick, NoEndpoint> {
+        let stamp = self.epoch.stamp(now);
+        if stamp >= self.refresh_at.load(Ordering::Relaxed)
+            && let Ok(writer) = self.writer.try_lock()
+        {
+            self.swap(Arc::clone(&self.table.load().members), &writer, now);
+        }
+        let table = self.table.load();
+        let pick = self.choose(&table, ask, now, rng);
+        if let Some(transition) = pick.as_ref().ok().and_then(|pick| pick.transition()) {
+            self.note(
+                &table.members,
+                pick.as_ref().ok().map(Pick::node),
+                transition,
+                now,
+            );
+        }
+        pick
+    }
+
+    /// Tells how the call ended (the response head is the end). The slot stays taken until the pick is dropped.
+    pub fn settle(
+        &self,
+        pick: &mut Pick,
+        outcome: &Outcome,
+        now: Instant,
+        rng: &mut dyn Rng,
+    ) -> Option<Ejection> {
+        let permit = pick.take_permit()?;
+        let elapsed = now.saturating_duration_since(pick.started());
+        let node = pick.node();
+        if let Some(sample) = outcome.sample(elapsed) {
+            node.latency.record(sample, now);
+        }
+        let verdict = outcome.verdict();
+        if let Verdict::Overloaded { rest } = verdict
+            && !rest.is_zero()
+        {
+            node.rest_until(self.epoch.stamp(now + rest));
+            self.refresh_at.store(0, Ordering::Relaxed);
+        }
+        let transition = node.breaker.settle(permit, verdict, elapsed, now, rng)?;
+        Some(self.noted(node, transition, now))
+    }
+
+    /// Adds a failure to a call settled earlier: its body was cut short.
+    pub fn late_failure(&self, pick: &Pick, now: Instant, rng: &mut dyn Rng) -> Option<Ejection> {
+        let node = pick.node();
+        let elapsed = now.saturating_duration_since(pick.started());
+        if let Some(sample) = Outcome::BodyCut.sample(elapsed) {
+            node.latency.record(sample, now);
+        }
+        let transition = node.breaker.late_failure(pick.generation(), now, rng)?;
+        Some(self.noted(node, transition, now))
+    }
+
+    /// Makes an endpoint the last choice until then.
+    pub fn rest(&self, id: &EndpointId, until: Instant) {
+        self.with_node(id, |node| node.rest_until(self.epoch.stamp(until)));
+    }
+
+    /// Makes an endpoint that says it is draining the last choice until then, or until the next update.
+    pub fn rest_draining(&self, id: &EndpointId, until: Instant) {
+        self.with_node(id, |node| node.drain_until(self.epoch.stamp(until)));
+    }
+
+    /// The caller's zone.
+    #[must_use]
+    pub fn local(&self) -> &Zone {
+        &self.local
+    }
+
+    /// Version of the snapshot in use.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.table.load().members.version()
+    }
+
+    /// Endpoints that are ejected now.
+    #[must_use]
+    pub fn ejected(&self) -> usize {
+        self.ejected.len()
+    }
+
+    /// Everything there is to see, by id.
+    #[must_use]
+    pub fn status(&self, now: Instant) -> Vec<EndpointStatus> {
+        let stamp = self.epoch.stamp(now);
+        self.table
+            .load()
+            .members
+            .seats()
+            .map(|seat| seat.status(stamp, now, self.config.slow_start))
+            .collect()
+    }
+
+    /// Makes the ejections fit a changed set: those of ineligible endpoints count no more, and what a smaller set may
+    /// not have out comes back.
+    fn hold_the_limit(&self, before: &Members, members: &Members, now: Instant) -> Vec<Ejection> {
+        self.limit.resize(members.eligible());
+        let mut changes = Vec::new();
+        let mut change = |node: &Arc<Node>, transition: Option<Transition>| {
+            if let Some(transition) = transition {
+                self.ejected.note(node);
+                changes.push(Ejection {
+                    id: node.id.clone(),
+                    transition,
+                });
+            }
+        };
+        for seat in members.seats() {
+            let was = before
+                .get(&seat.endpoint.id)
+                .map(|seat| seat.endpoint.eligible());
+            let is = seat.endpoint.eligible();
+            if is && was == Some(false) {
+                seat.node.breaker.allow_probe(now);
+            }
+            if was != Some(is) {
+                change(&seat.node, seat.node.breaker.count_in_limit(is, now));
+            }
+        }
+        for seat in members.seats() {
+            if self.limit.excess() == 0 {
+                break;
+            }
+            change(&seat.node, seat.node.breaker.release(now));
+        }
+        changes
+    }
+
+    /// Computes the shares and puts the table in place.
+    fn swap(&self, members: Arc<Members>, writer: &Writer, now: Instant) {
+        self.refresh_at.store(u64::MAX, Ordering::Relaxed);
+        let (table, next) = Table::new(
+            members,
+            &self.local,
+            &writer.callers,
+            &self.epoch,
+            now,
+            self.config.slow_start,
+        );
+        self.refresh_at.fetch_min(next, Ordering::Relaxed);
+        self.table.store(Arc::new(table));
+    }
+
+    fn note(
+        &self,
+        members: &Members,
+        node: Option<&Arc<Node>>,
+        transition: &Transition,
+        now: Instant,
+    ) {
+        let Some(node) = node else { return };
+        self.ejected.note(node);
+        self.refresh_at.store(0, Ordering::Relaxed);
+        if transition.to == State::Closed {
+            // What it was like before it was ejected says nothing about what it is like now.
+            node.latency.restart(members.median_latency(now), now);
+        }
+    }
+
+    fn noted(&self, node: &Arc<Node>, transition: Transition, now: Instant) -> Ejection {
+        self.note(&self.table.load().members, Some(node), &transition, now);
+        Ejection {
+            id: node.id.clone(),
+            transition,
+        }
+    }
+
+    fn with_node(&self, id: &EndpointId, change: impl FnOnce(&Node)) {
+        if let Some(seat) = self.table.load().members.get(id) {
+            change(&seat.node);
+            self.refresh_at.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn write(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for BalancerConfig {
+    fn default() -> Self {
+        Self {
+            slow_start: Duration::from_secs(10),
+            ejection: ejection::config(),
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! The circuit breaker: whether a call may be made, from how earlier calls ended.
+//!
+//! One state machine serves two levels with two configurations: per upstream service it makes calls fail fast, per
+//! endpoint ([`crate::ejection`]) it takes one sick instance out of nine well ones.
+//! Admission returns a [`Permit`]; settling consumes it, dropping it gives it back and counts nothing.
+//! A permit carries the generation it was given in, and a result from an earlier generation changes nothing: a late
+//! success cannot close a breaker that opened meanwhile.
+//! Every change of state is returned as a [`Transition`] for the caller to count and log.
+
+mod config;
+mod machine;
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rand::Rng;
+
+pub use self::config::{BreakerConfig, Share, Slow};
+use self::machine::{Machine, Token};
+use crate::classify::Verdict;
+use crate::ejection::Limit;
+
+/// Where a breaker stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Calls pass and are counted.
+    Closed,
+    /// A few probes pass.
+    HalfOpen,
+    /// Calls are refused.
+    Open,
+}
+
+/// What an operator has decided about a breaker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// The rule decides.
+    #[default]
+    Auto,
+    /// Every call is refused.
+    ForcedOpen,
+    /// Every call passes and none is counted.
+    Disabled,
+    /// Calls are counted and the state changes as it would, but nothing is refused.
+    Observe,
+}
+
+/// Why a state changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// A connection was refused.
+    Refused,
+    /// Too many failures in a row.
+    ConsecutiveFailures,
+    /// Too many slow calls in a row.
+    ConsecutiveSlow,
+    /// Too many failures in the window.
+    FailureRate,
+    /// Too many slow calls in the window.
+    SlowRate,
+    /// The open time is over.
+    Waited,
+    /// Enough probes succeeded.
+    ProbesSucceeded,
+    /// A probe failed.
+    ProbeFailed,
+    /// No more endpoints of the service may be ejected at once.
+    EjectionLimit,
+    /// An operator said so.
+    Operator,
+}
+
+/// A change of state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// The state before.
+    pub from: State,
+    /// The state after.
+    pub to: State,
+    /// Why.
+    pub reason: Reason,
+    /// When.
+    pub at: Instant,
+}
+
+/// Why a call was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RejectReason {
+    /// It is open.
+    Open,
+    /// It is half-open and every probe is under way.
+    ProbesTaken,
+    /// An operator holds it open.
+    ForcedOpen,
+}
+
+/// A refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Why.
+    pub reason: RejectReason,
+    /// When another try makes sense.
+    pub retry_after: Duration,
+}
+
+/// What a breaker looks like from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BreakerStatus {
+    /// What the operator decided.
+    pub mode: Mode,
+    /// Where it stands.
+    pub state: State,
+    /// Number of changes so far.
+    pub generation: u64,
+    /// While open: time until a probe may pass.
+    pub opens_for: Option<Duration>,
+    /// The last change.
+    pub last: Option<Transition>,
+}
+
+/// A circuit breaker, shared by all workers.
+#[derive(Debug)]
+pub struct Breaker {
+    machine: Mutex<Machine>,
+    closed: AtomicBool,
+}
+
+/// Leave to make one call; dropping it unsettled gives it back.
+#[derive(Debug)]
+pub struct Permit {
+    breaker: Arc<Breaker>,
+    token: Option<Token>,
+}
+
+impl Breaker {
+    /// A closed breaker.
+    #[must_use]
+    pub fn new(config: BreakerConfig) -> Arc<Self> {
+        Self::build(Machine::new(config, None))
+    }
+
+    /// A closed breaker of an endpoint, which opens only while the service's limit on ejections allows it.
+    #[must_use]
+    pub fn limited(config: BreakerConfig, limit: &Arc<Limit>) -> Arc<Self> {
+        Self::build(Machine::new(config, Some(Arc::clone(limit))))
+    }
+
+    /// Asks for leave to make a call; may turn an open breaker half-open.
+    ///
+    /// # Errors
+    /// [`Rejected`] while it is open, or half-open with every probe under way.
+    pub fn try_acquire(
+        self: &Arc<Self>,
+        now: Instant,
+    ) -> Result<(Permit, Option<Transition>), Rejected> {
+        let (token, transition) = self.change(|machine| machine.admit(now))?;
+        Ok((
+            Permit {
+                breaker: Arc::clone(self),
+                token: Some(token),
+            },
+            transition,
+        ))
+    }
+
+    /// Tells that the call has just become slow, while it still runs.
+    pub fn slow(&self, permit: &mut Permit, now: Instant, rng: &mut dyn Rng) -> Option<Transition> {
+        let token = permit.token.as_mut()?;
+        self.change(|machine| machine.slow(token, now, rng))
+    }
+
+    /// Tells how the call ended, `elapsed` after it was admitted.
+    pub fn settle(
+        &self,
+        mut permit: Permit,
+        verdict: Verdict,
+        elapsed: Duration,
+        now: Instant,
+        rng: &mut dyn Rng,
+    ) -> Option<Transition> {
+        let token = permit.token.take()?;
+        self.change(|machine| machine.settle(&token, verdict, elapsed, now, rng))
+    }
+
+    /// Adds one failure to a call already settled in that generation: its body was cut short.
+    pub fn late_failure(
+        &self,
+        generation: u64,
+        now: Instant,
+        rng: &mut dyn Rng,
+    ) -> Option<Transition> {
+        self.change(|machine| machine.late_failure(generation, now, rng))
+    }
+
+    /// Lets a probe pass at once: the registry saw the upstream recover.
+    pub fn allow_probe(&self, now: Instant) {
+        self.change(|machine| machine.allow_probe(now));
+    }
+
+    /// Sets what the operator decided; any change of mode but to and from [`Mode::Observe`] starts afresh.
+    pub fn set_mode(&self, mode: Mode, now: Instant) -> Option<Transition> {
+        self.change(|machine| machine.set_mode(mode, now))
+    }
+
+    /// What the operator decided.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.lock().mode()
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.lock().state()
+    }
+
+    /// Whether it is closed, without waiting for anybody.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether a probe would be admitted now.
+    #[must_use]
+    pub fn probe_due(&self, now: Instant) -> bool {
+        self.lock().probe_due(now)
+    }
+
+    /// Everything there is to see.
+    #[must_use]
+    pub fn status(&self, now: Instant) -> BreakerStatus {
+        self.lock().status(now)
+    }
+
+    /// Whether this endpoint counts as one of its service now: an ineligible one neither fills the limit nor is held
+    /// by it.
+    pub(crate) fn count_in_limit(&self, counted: bool, now: Instant) -> Option<Transition> {
+        self.change(|machine| machine.count_in_limit(counted, now))
+    }
+
+    /// Takes it back into use because too many of its service are ejected.
+    pub(crate) fn release(&self, now: Instant) -> Option<Transition> {
+        self.change(|machine| machine.release(now))
+    }
+
+    fn build(machine: Machine) -> Arc<Self> {
+        Arc::new(Self {
+            machine: Mutex::new(machine),
+            closed: AtomicBool::new(true),
+        })
+    }
+
+    fn change<T>(&self, decide: impl FnOnce(&mut Machine) -> T) -> T {
+        let mut machine = self.lock();
+        let decided = decide(&mut machine);
+        self.closed
+            .store(machine.state() == State::Closed, Ordering::Release);
+        decided
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Machine> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Permit {
+    /// The generation it was given in.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.token.as_ref().map_or(0, Token::generation)
+    }
+
+    /// Whether the call is a probe.
+    #[must_use]
+    pub fn is_probe(&self) -> bool {
+        self.token.as_ref().is_some_and(Token::is_probe)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(token) = self.token.take().filter(Token::is_probe) {
+            self.breaker.change(|machine| machine.give_back(&token));
+        }
+    }
+}
+
+impl State {
+    /// The name, as metrics and answers write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::HalfOpen => "half_open",
+            Self::Open => "open",
+        }
+    }
+}
+
+impl Reason {
+    /// The name, as metrics and answers write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::ConsecutiveFailures => "consecutive_failures",
+            Self::ConsecutiveSlow => "consecutive_slow",
+            Self::FailureRate => "failure_rate",
+            Self::SlowRate => "slow_rate",
+            Self::Waited => "waited",
+            Self::ProbesSucceeded => "probes_succeeded",
+            Self::ProbeFailed => "probe_failed",
+            Self::EjectionLimit => "ejection_limit",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+impl Mode {
+    /// The name, as the admin API writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::ForcedOpen => "forced_open",
+            Self::Disabled => "disabled",
+            Self::Observe => "observe",
+        }
+    }
+}
+
+/// The name of no [`Mode`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownMode;
+
+impl FromStr for Mode {
+    type Err = UnknownMode;
+
+    fn from_str(name: &str) -> Result<Self, UnknownMode> {
+        [Self::Auto, Self::ForcedOpen, Self::Disabled, Self::Observe]
+            .into_iter()
+            .find(|mode| mode.as_str() == name)
+            .ok_or(UnknownMode)
+    }
+}
+
+impl fmt::Display for UnknownMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a breaker is auto, forced_open, disabled or observe")
+    }
+}
+
+impl std::error::Error for UnknownMode {}
