@@ -5,40 +5,31 @@
 //! Nothing is retried and nothing is kept beyond the queue, so memory is bounded whatever the collector does.
 //! The SDK's batch processor does the same, but keeps its count of drops to itself.
 
+mod metrics;
+mod worker;
+
 use std::{
     io,
-    sync::Arc,
     sync::{
-        Mutex, OnceLock,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+        Arc, Mutex, OnceLock,
+        mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
     time::{Duration, Instant},
 };
 
-use futures_util::FutureExt;
 use opentelemetry::Context;
 use opentelemetry_sdk::{
     Resource,
     error::{OTelSdkError, OTelSdkResult},
     trace::{Span, SpanData, SpanExporter, SpanProcessor},
 };
-use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
+
+pub(crate) use metrics::Metrics;
+use worker::Worker;
 
 /// Spans that may wait: some seconds of a busy instance, a few megabytes.
 const QUEUE: usize = 4096;
-/// Spans per export, as the OpenTelemetry SDKs do by default: well below every collector's limit on a body.
-const BATCH: usize = 512;
-/// How long the first span of a batch waits for company.
-const INTERVAL: Duration = Duration::from_secs(1);
-
-/// What became of finished spans.
-#[derive(Clone, Debug)]
-pub(crate) struct Metrics {
-    dropped: IntCounter,
-    exported: IntCounter,
-    failed: IntCounter,
-}
 
 /// A span processor that never blocks the thread a span ends on.
 #[derive(Debug)]
@@ -123,123 +114,16 @@ impl SpanProcessor for Batches {
     }
 }
 
-struct Worker<E> {
-    incoming: Receiver<Option<SpanData>>,
-    exporter: E,
-    stop_by: Arc<OnceLock<Instant>>,
-    metrics: Metrics,
-    /// The last export failed: it has been logged.
-    failing: bool,
-    /// Whether every batch since the order to stop reached the collector.
-    complete: bool,
-}
-
-impl<E: SpanExporter> Worker<E> {
-    fn run(mut self) -> bool {
-        let _untraced = Context::enter_telemetry_suppressed_scope();
-        loop {
-            let (batch, last) = self.collect();
-            if !batch.is_empty() {
-                self.send(batch);
-            }
-            if last {
-                return self.complete;
-            }
-        }
-    }
-
-    /// The next batch, and whether it is the last one: the process stops, or nobody is left who could send.
-    fn collect(&self) -> (Vec<SpanData>, bool) {
-        let full_at = Instant::now() + INTERVAL;
-        let mut batch = Vec::with_capacity(BATCH);
-        while batch.len() < BATCH {
-            let stopping = self.stop_by.get().is_some();
-            let patience = if stopping {
-                Duration::ZERO
-            } else {
-                full_at.saturating_duration_since(Instant::now())
-            };
-            match self.incoming.recv_timeout(patience) {
-                Ok(Some(span)) => batch.push(span),
-                Ok(None) => {}
-                Err(RecvTimeoutError::Timeout) => return (batch, stopping),
-                Err(RecvTimeoutError::Disconnected) => return (batch, true),
-            }
-        }
-        (batch, false)
-    }
-
-    fn send(&mut self, batch: Vec<SpanData>) {
-        let count = batch.len() as u64;
-        if self
-            .stop_by
-            .get()
-            .is_some_and(|deadline| Instant::now() >= *deadline)
-        {
-            self.metrics.dropped.inc_by(count);
-            self.complete = false;
-            return;
-        }
-        match self.export(batch) {
-            Ok(()) => {
-                self.metrics.exported.inc_by(count);
-                if std::mem::take(&mut self.failing) {
-                    tracing::info!("span export works again");
-                }
-            }
-            Err(error) => {
-                self.metrics.failed.inc_by(count);
-                self.complete = false;
-                if !std::mem::replace(&mut self.failing, true) {
-                    tracing::warn!(%error, spans = count, "span export failed");
-                }
-            }
-        }
-    }
-
-    /// A blocking exporter is ready at its first poll. One that is not wants a runtime, which this thread has not.
-    fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        self.exporter
-            .export(batch)
-            .now_or_never()
-            .unwrap_or_else(|| {
-                Err(OTelSdkError::InternalFailure(
-                    "the exporter is not a blocking one".into(),
-                ))
-            })
-    }
-}
-
-impl Metrics {
-    pub(crate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let dropped = IntCounter::new(
-            "lictor_spans_dropped_total",
-            "Finished spans that were dropped, because the queue to the collector was full or the process stopped.",
-        )?;
-        let finished = IntCounterVec::new(
-            Opts::new(
-                "lictor_spans_exported_total",
-                "Spans handed to the collector, by result (ok, error).",
-            ),
-            &["result"],
-        )?;
-        registry.register(Box::new(dropped.clone()))?;
-        registry.register(Box::new(finished.clone()))?;
-        Ok(Self {
-            dropped,
-            exported: finished.with_label_values(&["ok"]),
-            failed: finished.with_label_values(&["error"]),
-        })
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use opentelemetry::trace::{Tracer, TracerProvider};
     use opentelemetry_sdk::trace::{InMemorySpanExporter, Sampler, SdkTracerProvider};
+    use prometheus::Registry;
 
-    use super::*;
+    use super::{worker::BATCH, *};
 
     /// Blocks in its first export until the test lets go of the other end.
     #[derive(Debug)]
@@ -259,6 +143,19 @@ mod tests {
     impl SpanExporter for Pending {
         fn export(&self, _: Vec<SpanData>) -> impl Future<Output = OTelSdkResult> + Send {
             std::future::pending()
+        }
+    }
+
+    /// Fails its first export only.
+    #[derive(Debug, Default)]
+    struct Recovering(AtomicBool);
+
+    impl SpanExporter for Recovering {
+        async fn export(&self, _batch: Vec<SpanData>) -> OTelSdkResult {
+            if self.0.swap(true, Ordering::Relaxed) {
+                return Ok(());
+            }
+            Err(OTelSdkError::InternalFailure("not yet".into()))
         }
     }
 
@@ -327,6 +224,25 @@ mod tests {
             begun.elapsed()
         );
         drop(release);
+    }
+
+    #[test]
+    fn an_old_failure_does_not_spoil_the_last_export() {
+        let (provider, metrics) = provider(Recovering::default(), Sampler::AlwaysOn);
+        emit(&provider, BATCH);
+        let until = Instant::now() + Duration::from_secs(10);
+        while metrics.failed.get() == 0 {
+            assert!(Instant::now() < until, "nothing was exported: {metrics:?}");
+            thread::yield_now();
+        }
+        emit(&provider, 3);
+        provider
+            .shutdown_with_timeout(Duration::from_secs(10))
+            .unwrap();
+        assert_eq!(
+            (metrics.failed.get(), metrics.exported.get()),
+            (BATCH as u64, 3)
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Sampling follows the parent; a root is sampled by ratio.
 //! Retrying a failed export is left out on purpose: the queue is the buffer, and what does not fit is counted.
-//! Edge spans are made by [`crate::http`] on the tracer installed here; before [`install`] they have ids and go
+//! Edge spans are made by [`crate::http`] on the tracer installed here; before it is they have ids and go
 //! nowhere.
 
 use std::{sync::OnceLock, time::Duration};

@@ -8,6 +8,8 @@
 mod collector;
 mod series;
 mod server;
+mod shop;
 mod sink;
 mod trace;
+mod watched;
 mod world;

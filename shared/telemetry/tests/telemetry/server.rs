@@ -1,142 +1,25 @@
 //! When a request ends, and what is said of it: in memory, without sockets.
 
-use std::{
-    convert::Infallible,
-    future::pending,
-    io,
-    panic::AssertUnwindSafe,
-    sync::{Arc, Mutex},
-};
+use std::panic::AssertUnwindSafe;
 
 use actix_web::{
-    App, Error, HttpRequest, HttpResponse,
-    body::MessageBody,
-    dev::{Service, ServiceResponse},
-    test::{self, TestRequest},
-    web,
+    App, HttpResponse,
+    body::{BodySize, MessageBody},
+    dev::Service,
+    test, web,
 };
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::FutureExt;
 use opentelemetry::trace::{SpanKind, Status, TracerProvider};
-use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use prometheus::Registry;
 use telemetry::{
-    http::{Observe, ServerMetrics, name_route},
+    http::{Observe, ServerMetrics},
     logs::JsonLines,
     metrics::text,
 };
 use tracing_subscriber::{fmt, layer::SubscriberExt};
 
-async fn panicking() -> HttpResponse {
-    panic!("on purpose")
-}
-
-struct Watched {
-    registry: Registry,
-    exporter: InMemorySpanExporter,
-    observe: Observe,
-}
-
-impl Watched {
-    fn new() -> Self {
-        let registry = Registry::new();
-        let exporter = InMemorySpanExporter::default();
-        let provider = SdkTracerProvider::builder()
-            .with_simple_exporter(exporter.clone())
-            .build();
-        let observe = Observe::new(ServerMetrics::register(&registry).unwrap())
-            .with_tracer(provider.tracer("test"));
-        Self {
-            registry,
-            exporter,
-            observe,
-        }
-    }
-
-    async fn app(
-        &self,
-    ) -> impl Service<actix_http::Request, Response = ServiceResponse<impl MessageBody>, Error = Error>
-    {
-        let app = App::new()
-            .route("/whole", web::get().to(|| async { "whole" }))
-            .route("/panic", web::get().to(panicking))
-            .route("/empty", web::get().to(HttpResponse::NoContent))
-            .route("/never", web::get().to(pending::<HttpResponse>))
-            .route(
-                "/stream",
-                web::get().to(|| async {
-                    let chunk = Ok::<_, Infallible>(web::Bytes::from_static(b"chunk"));
-                    HttpResponse::Ok().streaming(stream::iter([chunk.clone(), chunk]))
-                }),
-            )
-            .route(
-                "/cut",
-                web::get().to(|| async {
-                    let failure =
-                        stream::iter([Err::<web::Bytes, _>(io::Error::other("upstream gone"))]);
-                    HttpResponse::Ok().streaming(failure)
-                }),
-            )
-            .route(
-                "/endless",
-                web::get().to(|| async {
-                    let chunk = Ok::<_, Infallible>(web::Bytes::from_static(b"chunk"));
-                    HttpResponse::Ok().streaming(stream::iter([chunk]).chain(stream::pending()))
-                }),
-            )
-            .route(
-                "/refused",
-                web::get().to(|| async {
-                    Err::<HttpResponse, _>(actix_web::error::ErrorBadGateway("no"))
-                }),
-            )
-            .route(
-                "/log",
-                web::get().to(|| async {
-                    tracing::info!("from the handler");
-                    "logged"
-                }),
-            )
-            .default_service(web::to(|request: HttpRequest| async move {
-                if request.path().starts_with("/api/") {
-                    name_route(&request, "/api/{rest}");
-                }
-                HttpResponse::NotFound().finish()
-            }))
-            .wrap(self.observe.clone());
-        test::init_service(app).await
-    }
-
-    fn counted(&self, labels: &str) -> bool {
-        text(&self.registry).contains(&format!(
-            "http_server_request_duration_seconds_count{{{labels}}} 1"
-        ))
-    }
-
-    fn active(&self) -> bool {
-        text(&self.registry).contains("http_server_active_requests 1")
-    }
-
-    fn span(&self) -> SpanData {
-        let mut spans = self.exporter.get_finished_spans().unwrap();
-        assert_eq!(spans.len(), 1, "{spans:#?}");
-        spans.remove(0)
-    }
-}
-
-fn get(path: &str) -> actix_http::Request {
-    TestRequest::get().uri(path).to_request()
-}
-
-fn labels(error_type: &str, route: &str, status: u16) -> String {
-    format!(r#"error_type="{error_type}",method="GET",route="{route}",status="{status}""#)
-}
-
-fn said(span: &SpanData, key: &str) -> Option<String> {
-    span.attributes
-        .iter()
-        .find(|one| one.key.as_str() == key)
-        .map(|one| one.value.to_string())
-}
+use crate::watched::{Lines, Watched, get, labels, said};
 
 #[actix_web::test]
 async fn a_request_ends_with_the_last_byte_of_its_body() {
@@ -180,10 +63,7 @@ async fn the_length_of_a_body_stays_known() {
     let watched = Watched::new();
     let app = watched.app().await;
     let response = app.call(get("/whole")).await.unwrap();
-    assert_eq!(
-        response.response().body().size(),
-        actix_web::body::BodySize::Sized(5)
-    );
+    assert_eq!(response.response().body().size(), BodySize::Sized(5));
 }
 
 #[actix_web::test]
@@ -324,17 +204,4 @@ async fn the_answer_names_its_trace_and_the_log_line_carries_it() {
         ),
         (&*ids.0, &*ids.1)
     );
-}
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
