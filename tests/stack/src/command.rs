@@ -1,0 +1,90 @@
+//! The verbs: each turns its flags into calls of the library and prints what came of it.
+
+mod doctor;
+mod load;
+mod signal;
+mod test;
+mod trial;
+mod up;
+
+use std::process::ExitCode;
+
+use stack::control::{self, Answer, Command};
+use stack::record::Record;
+use stack::{Error, Place};
+
+use crate::cli::{Consul, Verb, Zone};
+use crate::say;
+
+pub async fn run(verb: Verb) -> Result<ExitCode, Error> {
+    let command = match verb {
+        Verb::Up(flags) => return up::run(flags).await,
+        Verb::Load(flags) => return load::run(flags).await,
+        Verb::Test(flags) => return test::run(flags).await,
+        Verb::Doctor { fetch } => return doctor::run(fetch).await,
+        Verb::Status { json: true } => return status_json().await,
+        Verb::Status { json: false } => Command::Status,
+        Verb::Down => return down().await,
+        Verb::Kill { instance } => Command::Kill { instance },
+        Verb::Pause { instance } => Command::Pause { instance },
+        Verb::Resume { instance } => Command::Resume { instance },
+        Verb::Restart { instance } => Command::Restart { instance },
+        Verb::Zone {
+            what: Zone::Down { zone },
+        } => Command::ZoneDown { zone },
+        Verb::Zone {
+            what: Zone::Up { zone },
+        } => Command::ZoneUp { zone },
+        Verb::Consul { what: Consul::Kill } => Command::Kill {
+            instance: stack::consul::NAME.to_owned(),
+        },
+        Verb::Consul {
+            what: Consul::Pause,
+        } => Command::Pause {
+            instance: stack::consul::NAME.to_owned(),
+        },
+        Verb::Consul {
+            what: Consul::Resume,
+        } => Command::Resume {
+            instance: stack::consul::NAME.to_owned(),
+        },
+        Verb::Consul {
+            what: Consul::Start { wipe },
+        } => Command::ConsulStart { wipe },
+        Verb::Trace { id: Some(id) } => Command::Trace { id },
+        Verb::Trace { id: None } => Command::Traces { count: 20 },
+    };
+    match control::ask(&running()?, &command).await? {
+        Answer::Status { table } => say::line(&table.to_string()),
+        Answer::Said { text } | Answer::Failed { why: text } => say::line(text.trim_end()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The run of `cargo stack up`.
+fn running() -> Result<Record, Error> {
+    Record::read(&Place::find()?)
+}
+
+async fn status_json() -> Result<ExitCode, Error> {
+    if let Answer::Status { table } = control::ask(&running()?, &Command::Status).await? {
+        say::line(&serde_json::to_string_pretty(&table).expect("a table is plain data"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks for the end and waits for it.
+async fn down() -> Result<ExitCode, Error> {
+    /// Two drains, one after the other, and Consul's.
+    const LONGEST: std::time::Duration = std::time::Duration::from_secs(35);
+    control::ask(&running()?, &Command::Down).await?;
+    stack::wait::until("the run to end", LONGEST, || async {
+        match running() {
+            Err(Error::NotRunning) => Ok(()),
+            _ => Err("still draining".to_owned()),
+        }
+    })
+    .await?;
+    say::line("down");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,133 @@
+//! `cargo stack test`: what CI runs, in order, with what each step took.
+//!
+//! The first step that fails ends it and is named, with the end of what it said.
+//! A tool that is not installed is named with the line that brings it; where `CI` is set that is a failure.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use stack::binaries::{GATEWAY, NO_BUILD, SERVICES};
+use stack::{Error, Place};
+
+use super::trial::Trial;
+use crate::cli::Test;
+use crate::say;
+
+/// Lines shown of a step that failed; all of them are in its log.
+const LAST_LINES: usize = 60;
+
+pub async fn run(flags: Test) -> Result<ExitCode, Error> {
+    if flags.full {
+        return Err(Error::Other(
+            "--full is reserved: Jaeger, PostgreSQL, compose and the long drills come with it"
+                .into(),
+        ));
+    }
+    let place = Place::find()?;
+    let logs = place.target().join("stack-test-logs");
+    std::fs::create_dir_all(&logs).map_err(Error::io(format!("creating {}", logs.display())))?;
+    let trials = chosen(flags.only.as_deref())?;
+
+    let begin = Instant::now();
+    let (mut tests, mut missing) = (0, Vec::new());
+    for trial in &trials {
+        if let Some(line) = absent(trial) {
+            say::note(&format!(
+                "{:<10} not installed; it comes with: {line}",
+                trial.name
+            ));
+            missing.push(trial.name);
+            continue;
+        }
+        let log = logs.join(format!("{}.log", trial.name));
+        let outcome = trial.run(place.root(), place.target(), log.clone()).await?;
+        tests += outcome.tests;
+        if outcome.passed {
+            continue;
+        }
+        let said = std::fs::read_to_string(&log).unwrap_or_default();
+        if let Some(why) = unreachable(trial, &said) {
+            say::note(&format!("{:<10} {why}", trial.name));
+            continue;
+        }
+        let lines: Vec<&str> = said.lines().collect();
+        say::note(&lines[lines.len().saturating_sub(LAST_LINES)..].join("\n"));
+        say::error(&format!(
+            "{} failed: cargo {} (all of it: {})",
+            trial.name,
+            trial.args.join(" "),
+            log.display()
+        ));
+        return Ok(ExitCode::FAILURE);
+    }
+    let not_run = if missing.is_empty() {
+        String::new()
+    } else {
+        format!(", NOT RUN: {}", missing.join(", "))
+    };
+    say::line(&format!(
+        "{tests} tests passed in {:.0} s{not_run}",
+        begin.elapsed().as_secs_f64()
+    ));
+    let complete = missing.is_empty() || std::env::var_os("CI").is_none();
+    Ok(if complete {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// All steps, or the one that was asked for.
+fn chosen(only: Option<&str>) -> Result<Vec<Trial>, Error> {
+    let all = trials();
+    let Some(name) = only else { return Ok(all) };
+    let known: Vec<&str> = all.iter().map(|trial| trial.name).collect();
+    let unknown = Error::Other(format!(
+        "there is no step {name}; known: {}",
+        known.join(", ")
+    ));
+    all.into_iter()
+        .find(|trial| trial.name == name)
+        .map(|trial| vec![trial])
+        .ok_or(unknown)
+}
+
+fn trials() -> Vec<Trial> {
+    let trial = |name, line: &'static str| Trial {
+        name,
+        args: line.split_whitespace().collect(),
+        env: Vec::new(),
+    };
+    let mut build = trial("build", "build --profile stack");
+    build.args.extend(
+        SERVICES
+            .iter()
+            .chain([&GATEWAY])
+            .flat_map(|package| ["--package", package]),
+    );
+    let mut e2e = trial("e2e", "test --package e2e --no-fail-fast");
+    e2e.env.push((NO_BUILD, "1"));
+    vec![
+        trial("format", "fmt --all --check"),
+        trial("lint", "clippy --workspace --all-targets -- -D warnings"),
+        trial("deny", "deny check bans licenses sources"),
+        trial("advisories", "deny check advisories"),
+        trial("tests", "test --workspace --exclude e2e --no-fail-fast"),
+        build,
+        e2e,
+    ]
+}
+
+/// The line that installs what the step needs, when it is not here.
+fn absent(trial: &Trial) -> Option<&'static str> {
+    let needs_deny = trial.args.first() == Some(&"deny");
+    (needs_deny && stack::parts::on_path("cargo-deny").is_none())
+        .then_some("cargo install --locked cargo-deny")
+}
+
+/// The advisory database is a repository of its own; where it cannot be fetched nothing is known against us, and that is said.
+fn unreachable(trial: &Trial, said: &str) -> Option<&'static str> {
+    let cannot_fetch =
+        trial.name == "advisories" && said.contains("failed to fetch advisory database");
+    cannot_fetch.then_some("not checked: the advisory database cannot be fetched from here")
+}

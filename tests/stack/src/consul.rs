@@ -1,0 +1,194 @@
+//! The Consul agent of a run: one real server, alone, on the loopback address.
+//!
+//! It keeps its data in the run's directory and answers on one HTTP port; DNS, gRPC and the wide-area gossip are off.
+//! Here are also the few questions that the runner asks it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::place::Place;
+use crate::ports;
+use crate::process::{Process, Program};
+use crate::reporter::Reporter;
+use crate::unit::Unit;
+use crate::wait;
+
+/// What `status` and the verbs call it.
+pub const NAME: &str = "consul";
+
+/// An agent that has no leader by then never gets one; usual is 2 s.
+const LEADER: Duration = Duration::from_secs(30);
+
+/// One server agent.
+#[derive(Debug)]
+pub struct Consul {
+    pub unit: Arc<Unit>,
+    address: SocketAddr,
+    data: PathBuf,
+    client: Client,
+}
+
+impl Consul {
+    /// Writes its configuration; nothing runs yet.
+    pub fn prepare(
+        place: &Place,
+        binary: PathBuf,
+        address: SocketAddr,
+        reporter: &Reporter,
+    ) -> Result<Self, Error> {
+        let data = place.consul_data();
+        let file = place.consul_config();
+        let text = configuration(address, &data).to_string();
+        std::fs::write(&file, text).map_err(Error::io(format!("writing {}", file.display())))?;
+        let program = Program {
+            name: NAME.to_owned(),
+            path: binary,
+            args: vec!["agent".into(), "-config-file".into(), file.into()],
+            env: BTreeMap::new(),
+            log: place.log(NAME),
+        };
+        let unit = Arc::new(Unit::new(program, reporter.clone()));
+        Ok(Self {
+            unit,
+            address,
+            data,
+            client: Client::new(address),
+        })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Starts it, on an empty disk when told so; it answers a little later (`leader`).
+    pub fn start(&self, wipe: bool) -> Result<Process, Error> {
+        if wipe && self.unit.process().is_none() {
+            let _ = std::fs::remove_dir_all(&self.data);
+        }
+        let process = self.unit.start()?;
+        self.unit.watch(process.clone());
+        Ok(process)
+    }
+
+    /// Waits until it has elected itself: before that it accepts registrations but tells nobody of them.
+    pub async fn leader(&self) -> Result<(), Error> {
+        wait::until("Consul's leader", LEADER, || async {
+            if let crate::unit::State::Ended(exit) = self.unit.state() {
+                return Ok(Err(self.died(exit)));
+            }
+            let answer = self
+                .client
+                .get("/v1/status/leader")
+                .await
+                .map_err(|failure| failure.to_string())?;
+            if answer.status == 200 && answer.text().len() > 2 {
+                Ok(Ok(()))
+            } else {
+                Err("no leader yet".to_owned())
+            }
+        })
+        .await?
+    }
+
+    /// The health of every registered instance of a service, by address.
+    pub async fn health(&self, service: &str) -> Result<BTreeMap<SocketAddr, String>, String> {
+        let path = format!("/v1/health/service/{service}");
+        let answer = self
+            .client
+            .get(&path)
+            .await
+            .map_err(|failure| failure.to_string())?;
+        let Value::Array(entries) = answer.json() else {
+            return Err(format!("{path} answered {}", answer.status));
+        };
+        Ok(entries.iter().filter_map(entry).collect())
+    }
+
+    fn died(&self, exit: String) -> Error {
+        let program = self.unit.program();
+        Error::Died {
+            name: NAME.to_owned(),
+            exit,
+            log: program.log.clone(),
+            tail: program.last_words(8),
+        }
+    }
+}
+
+/// Address and worst check of one entry of `/v1/health/service`.
+fn entry(entry: &Value) -> Option<(SocketAddr, String)> {
+    let service = &entry["Service"];
+    let host = service["Address"]
+        .as_str()
+        .filter(|host| !host.is_empty())
+        .or(entry["Node"]["Address"].as_str())?;
+    let address = SocketAddr::new(
+        host.parse().ok()?,
+        u16::try_from(service["Port"].as_u64()?).ok()?,
+    );
+    let statuses = || {
+        entry["Checks"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|check| check["Status"].as_str())
+    };
+    let worst = ["maintenance", "critical", "warning"]
+        .into_iter()
+        .find(|bad| statuses().any(|status| status == *bad));
+    Some((address, worst.unwrap_or("passing").to_owned()))
+}
+
+fn configuration(address: SocketAddr, data: &std::path::Path) -> Value {
+    json!({
+        "server": true,
+        "bootstrap_expect": 1,
+        "node_name": "lictor",
+        "data_dir": data,
+        "bind_addr": "127.0.0.1",
+        "client_addr": address.ip(),
+        "ports": {
+            "http": address.port(),
+            "server": ports::any().port(),
+            "serf_lan": ports::any().port(),
+            "serf_wan": -1, "dns": -1, "grpc": -1, "grpc_tls": -1,
+        },
+        // The default (5) is for weak machines that share a network; alone it only delays the first leader.
+        "performance": { "raft_multiplier": 1 },
+        "ui_config": { "enabled": true },
+        "telemetry": { "prometheus_retention_time": "60s", "disable_hostname": true },
+        "disable_update_check": true,
+        "log_level": "INFO",
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_check_counts_and_the_node_lends_its_address() {
+        let raw = json!({
+            "Node": { "Address": "127.0.0.1" },
+            "Service": { "Address": "", "Port": 4000 },
+            "Checks": [{ "Status": "passing" }, { "Status": "critical" }],
+        });
+        let (address, health) = entry(&raw).unwrap();
+        assert_eq!(
+            (address.to_string().as_str(), health.as_str()),
+            ("127.0.0.1:4000", "critical")
+        );
+    }
+}

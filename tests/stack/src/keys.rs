@@ -1,0 +1,78 @@
+//! The keys of one run, and the gateway's overlay that knows their digests.
+//!
+//! The shipped gateway knows no key.
+//! A run makes a demo key for people (with the shipped quota), a load key with a quota that no test reaches, and a token for the admin listener.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The secrets that `up` prints.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Keys {
+    pub demo: String,
+    pub load: String,
+    pub admin_token: String,
+}
+
+impl Keys {
+    pub fn generate() -> Self {
+        Self {
+            demo: format!("demo.{:032x}", rand::random::<u128>()),
+            load: format!("load.{:032x}", rand::random::<u128>()),
+            admin_token: format!("{:032x}", rand::random::<u128>()),
+        }
+    }
+
+    /// The configuration file given to the gateway on top of its own.
+    pub fn overlay(&self) -> String {
+        format!(
+            "# Written by `cargo stack up`; lives as long as the run.\n\
+             debug_headers = true\n\n\
+             [server]\nadmin_token = \"{}\"\n\n\
+             [keys.demo]\nsha256 = \"{}\"\nsubject = \"demo\"\n\n\
+             [keys.load]\nsha256 = \"{}\"\nsubject = \"load\"\n\
+             quota = {{ per_minute = 1000000, burst = 20000 }}\n",
+            self.admin_token,
+            digest(self.demo.as_bytes()),
+            digest(self.load.as_bytes()),
+        )
+    }
+}
+
+/// SHA-256 in lower-case hexadecimal.
+pub fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_is_the_known_one() {
+        assert_eq!(
+            digest(b"abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+
+    #[test]
+    fn the_overlay_is_toml_and_holds_no_secret_but_the_admin_token() {
+        let keys = Keys::generate();
+        let text = keys.overlay();
+        let parsed: toml::Table = text.parse().unwrap();
+        assert_eq!(
+            parsed["keys"]["demo"]["sha256"].as_str().unwrap(),
+            digest(keys.demo.as_bytes())
+        );
+        assert!(!text.contains(&keys.demo) && !text.contains(&keys.load));
+    }
+}

@@ -1,0 +1,262 @@
+//! The start order, once, as a list.
+//!
+//! Consul comes up while cargo looks whether there is anything to build; everything else starts together when both are done.
+//! What fails on the way takes down what was started.
+
+use std::time::{Duration, Instant};
+
+use crate::binaries;
+use crate::builder::Builder;
+use crate::consul::Consul;
+use crate::control;
+use crate::error::Error;
+use crate::instance::{Addresses, Instance, Surroundings};
+use crate::keys::Keys;
+use crate::parts;
+use crate::place::Place;
+use crate::ports;
+use crate::record::{Child, Lock, Record};
+use crate::sink::Sink;
+use crate::stack::{Parts, Stack};
+use crate::unit::State;
+use crate::wait;
+
+/// Everything registered and answering; usual is 1 to 3 s, a loaded machine of CI needs more.
+const READY: Duration = Duration::from_secs(60);
+
+/// The route asked for the first answer: one service, no identifiers.
+const FIRST: &str = "/api/inventory/items";
+
+/// What a start took, from its beginning.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timings {
+    pub built: Duration,
+    pub consul: Duration,
+    pub registered: Duration,
+    pub first_answer: Duration,
+}
+
+pub async fn start(wishes: Builder) -> Result<Stack, Error> {
+    let begin = Instant::now();
+    let mut place = Place::find()?.with_state(&wishes.state);
+    if let Some(folder) = &wishes.binaries {
+        place = place.with_binaries(folder);
+    }
+    let (lock, left) = Lock::take(&place)?;
+    if !left.is_empty() {
+        wishes.reporter.say(format!(
+            "ended what an earlier run had left behind: {}",
+            left.join(", ")
+        ));
+    }
+    prepare(&place, &wishes)?;
+    let keys = Keys::generate();
+    let overlay = place.overlay();
+    std::fs::write(&overlay, keys.overlay())
+        .map_err(Error::io(format!("writing {}", overlay.display())))?;
+
+    let binary = parts::CONSUL.get(&place, &wishes.reporter).await?;
+    wishes.reporter.say(format!("consul {}", binary.way));
+    let address = if wishes.well_known_ports {
+        ports::preferred(8500)
+    } else {
+        ports::any()
+    };
+    let consul = Consul::prepare(&place, binary.path, address, &wishes.reporter)?;
+    let sink = match wishes.otlp {
+        Some(_) => None,
+        None => Some(
+            Sink::start(if wishes.well_known_ports {
+                ports::preferred(4318)
+            } else {
+                ports::any()
+            })
+            .await?,
+        ),
+    };
+    let otlp = wishes
+        .otlp
+        .clone()
+        .or(sink.as_ref().map(Sink::url))
+        .expect("one of the two is there");
+    let around = Surroundings {
+        consul: consul.url(),
+        otlp,
+        extra: wishes.extra.clone(),
+    };
+    let (gateways, services) = instances(&place, &wishes, &around);
+
+    let parts = Parts {
+        place,
+        _lock: lock,
+        keys,
+        consul,
+        sink,
+        gateways,
+        services,
+        reporter: wishes.reporter.clone(),
+    };
+    let stack = Stack::new(parts);
+    match bring_up(&stack, &wishes, begin).await {
+        Ok(timings) => {
+            stack.started(timings);
+            Ok(stack)
+        }
+        Err(error) => {
+            stack.abandon();
+            Err(error)
+        }
+    }
+}
+
+async fn bring_up(stack: &Stack, wishes: &Builder, begin: Instant) -> Result<Timings, Error> {
+    let mut timings = Timings::default();
+    let (consul, place) = (stack.consul(), stack.place());
+    consul.start(true)?;
+    let building = async {
+        if wishes.build {
+            binaries::build(place, wishes.show_build, &wishes.reporter).await?;
+        }
+        binaries::check(place).map(|()| begin.elapsed())
+    };
+    let electing = async { consul.leader().await.map(|()| begin.elapsed()) };
+    (timings.built, timings.consul) = tokio::try_join!(building, electing)?;
+
+    for instance in stack.instances() {
+        instance.start()?;
+    }
+    stack.write_record()?;
+    control::serve(stack)?;
+    let registered = async { all_passing(stack).await.map(|()| begin.elapsed()) };
+    let answering = async { first_answer(stack).await.map(|()| begin.elapsed()) };
+    (timings.registered, timings.first_answer) = tokio::try_join!(registered, answering)?;
+    Ok(timings)
+}
+
+/// Waits until every instance that runs is passing in Consul's catalogue.
+pub async fn all_passing(stack: &Stack) -> Result<(), Error> {
+    wait::until(
+        "every instance to be registered and passing",
+        READY,
+        || async {
+            if let Some(error) = died(stack) {
+                return Ok(Err(error));
+            }
+            let health = stack.health().await?;
+            let not_yet = stack
+                .instances()
+                .filter(|instance| instance.unit.state() == State::Running)
+                .filter_map(|instance| {
+                    let seen = health
+                        .get(&instance.addresses.public)
+                        .map_or("not registered", String::as_str);
+                    (seen != "passing").then(|| format!("{} {seen}", instance.name()))
+                });
+            let not_yet: Vec<String> = not_yet.collect();
+            if not_yet.is_empty() {
+                Ok(Ok(()))
+            } else {
+                Err(not_yet.join(", "))
+            }
+        },
+    )
+    .await?
+}
+
+async fn first_answer(stack: &Stack) -> Result<(), Error> {
+    let client = stack.load_client();
+    wait::until("an answer through the gateway", READY, || async {
+        if let Some(error) = died(stack) {
+            return Ok(Err(error));
+        }
+        let answer = client
+            .get(FIRST)
+            .await
+            .map_err(|failure| failure.to_string())?;
+        if answer.status == 200 {
+            Ok(Ok(()))
+        } else {
+            Err(format!("{} {}", answer.status, answer.text()))
+        }
+    })
+    .await?
+}
+
+/// The first instance that ended by itself.
+fn died(stack: &Stack) -> Option<Error> {
+    stack.instances().find_map(|instance| {
+        let State::Ended(exit) = instance.unit.state() else {
+            return None;
+        };
+        let program = instance.unit.program();
+        Some(Error::Died {
+            name: instance.name().to_owned(),
+            exit,
+            log: program.log.clone(),
+            tail: program.last_words(8),
+        })
+    })
+}
+
+/// Directories; old logs go, old data goes when a fresh run is wanted.
+fn prepare(place: &Place, wishes: &Builder) -> Result<(), Error> {
+    let _ = std::fs::remove_dir_all(place.logs());
+    if wishes.fresh {
+        let _ = std::fs::remove_dir_all(place.data());
+    }
+    for folder in [place.logs(), place.data()] {
+        std::fs::create_dir_all(&folder)
+            .map_err(Error::io(format!("creating {}", folder.display())))?;
+    }
+    Ok(())
+}
+
+fn instances(
+    place: &Place,
+    wishes: &Builder,
+    around: &Surroundings,
+) -> (Vec<Instance>, Vec<Instance>) {
+    let gateways = (0..wishes.gateways).map(|index| {
+        let zone = &wishes.zones[index % wishes.zones.len()];
+        let addresses = if index == 0 && wishes.well_known_ports {
+            Addresses::well_known()
+        } else {
+            Addresses::any()
+        };
+        Instance::gateway(place, zone, index + 1, addresses, around, &wishes.reporter)
+    });
+    let services = wishes.services.iter().flat_map(|service| {
+        let places = wishes
+            .zones
+            .iter()
+            .flat_map(|zone| (1..=wishes.instances).map(move |number| (zone, number)));
+        places.map(move |(zone, number)| {
+            Instance::service(place, service, zone, number, around, &wishes.reporter)
+        })
+    });
+    (gateways.collect(), services.collect())
+}
+
+impl Stack {
+    /// Who runs, for a second shell; written again whenever a process is started.
+    pub(crate) fn write_record(&self) -> Result<(), Error> {
+        let consul = std::iter::once(&self.consul().unit);
+        let units = consul.chain(self.instances().map(|instance| &instance.unit));
+        let children = units.filter_map(|unit| {
+            unit.process()
+                .map(|process| Child::new(unit.name(), process.pid()))
+        });
+        let gateway = self.gateway().addresses;
+        let record = Record {
+            pid: std::process::id(),
+            gateway: gateway.public,
+            gateway_ops: gateway.ops,
+            gateway_admin: gateway.admin,
+            consul: self.consul().address(),
+            control: self.place().control_socket(),
+            keys: self.keys().clone(),
+            children: children.collect(),
+        };
+        record.write(self.place())
+    }
+}
