@@ -47,12 +47,21 @@ struct Log {
 
 impl Controls {
     pub(crate) fn new(server: &Server, healthy: Latch, log: LogFilter) -> Self {
-        Self { token: server.admin_token.clone(), hosts: server.admin_hosts.clone(), healthy, log }
+        Self {
+            token: server.admin_token.clone(),
+            hosts: server.admin_hosts.clone(),
+            healthy,
+            log,
+        }
     }
 }
 
 /// Serves the routes of every process and `more` until stopped.
-pub(crate) fn serve(listener: TcpListener, controls: Controls, more: Configure) -> io::Result<Running> {
+pub(crate) fn serve(
+    listener: TcpListener,
+    controls: Controls,
+    more: Configure,
+) -> io::Result<Running> {
     let factory = move || {
         let more = more.clone();
         App::new()
@@ -79,7 +88,11 @@ async fn set_health(
     health: input::Json<Health>,
 ) -> Result<HttpResponse, Error> {
     let input::Json(Health { healthy }) = health;
-    if healthy { controls.healthy.set() } else { controls.healthy.clear() }
+    if healthy {
+        controls.healthy.set()
+    } else {
+        controls.healthy.clear()
+    }
     tracing::warn!(healthy, "health set by an operator");
     Ok(HttpResponse::Ok().json(serde_json::json!({ "healthy": healthy })))
 }
@@ -88,9 +101,16 @@ async fn log(controls: Data<Controls>) -> HttpResponse {
     HttpResponse::Ok().json(serde_json::json!({ "filter": controls.log.get() }))
 }
 
-async fn set_log(_: Token, controls: Data<Controls>, log: input::Json<Log>) -> Result<HttpResponse, Error> {
+async fn set_log(
+    _: Token,
+    controls: Data<Controls>,
+    log: input::Json<Log>,
+) -> Result<HttpResponse, Error> {
     let input::Json(Log { filter }) = log;
-    controls.log.set(&filter).map_err(|error| Error::invalid("filter", error.to_string()))?;
+    controls
+        .log
+        .set(&filter)
+        .map_err(|error| Error::invalid("filter", error.to_string()))?;
     tracing::warn!(filter, "log filter set by an operator");
     Ok(HttpResponse::Ok().json(serde_json::json!({ "filter": controls.log.get() })))
 }
@@ -108,18 +128,31 @@ impl FromRequest for Token {
 
 fn authorize(expected: Option<&Secret>, given: Option<&str>) -> Result<(), Error> {
     let Some(expected) = expected else {
-        return Err(Error::new(403, "admin_disabled", "server.admin_token is not set: nothing can be changed"));
+        return Err(Error::new(
+            403,
+            "admin_disabled",
+            "server.admin_token is not set: nothing can be changed",
+        ));
     };
     if given.is_some_and(|given| expected.matches(given)) {
         return Ok(());
     }
     let challenge = HeaderValue::from_static("Bearer realm=\"admin\"");
-    Err(Error::new(401, "admin_token_required", "send Authorization: Bearer TOKEN")
-        .header(WWW_AUTHENTICATE, challenge))
+    Err(Error::new(
+        401,
+        "admin_token_required",
+        "send Authorization: Bearer TOKEN",
+    )
+    .header(WWW_AUTHENTICATE, challenge))
 }
 
 fn bearer(request: &HttpRequest) -> Option<&str> {
-    request.headers().get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+    request
+        .headers()
+        .get(AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .strip_prefix("Bearer ")
 }
 
 async fn own_host<B: MessageBody + 'static>(
@@ -127,10 +160,18 @@ async fn own_host<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
     let controls = request.app_data::<Data<Controls>>().cloned();
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = request
+        .headers()
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
     let known = controls.is_some_and(|controls| is_own(host, &controls.hosts));
     if !known {
-        let error = Error::new(421, "foreign_host", "this listener does not answer to that name");
+        let error = Error::new(
+            421,
+            "foreign_host",
+            "this listener does not answer to that name",
+        );
         return Ok(request.into_response(error.error_response().map_into_right_body()));
     }
     Ok(next.call(request).await?.map_into_left_body())
@@ -147,7 +188,10 @@ fn is_own(host: &str, names: &[String]) -> bool {
 
 /// A client's word, fit for a sentence: visible ASCII, cut short.
 pub(crate) fn plain(word: &str) -> String {
-    word.chars().filter(char::is_ascii_graphic).take(32).collect()
+    word.chars()
+        .filter(char::is_ascii_graphic)
+        .take(32)
+        .collect()
 }
 
 #[cfg(test)]
@@ -158,10 +202,21 @@ mod tests {
     #[test]
     fn a_name_that_is_not_ours_is_refused() {
         let names = ["gateway.internal".to_owned()];
-        for own in ["localhost:8082", "127.0.0.1", "[::1]:8082", "10.0.0.7:1", "gateway.internal:80"] {
+        for own in [
+            "localhost:8082",
+            "127.0.0.1",
+            "[::1]:8082",
+            "10.0.0.7:1",
+            "gateway.internal:80",
+        ] {
             assert!(is_own(own, &names), "{own}");
         }
-        for foreign in ["", "evil.example", "localhost.evil.example:80", "127.0.0.1.evil.example"] {
+        for foreign in [
+            "",
+            "evil.example",
+            "localhost.evil.example:80",
+            "127.0.0.1.evil.example",
+        ] {
             assert!(!is_own(foreign, &names), "{foreign}");
         }
     }
@@ -171,7 +226,10 @@ mod tests {
         let token = Secret::from("right".to_owned());
         assert_eq!(authorize(None, Some("right")).unwrap_err().status(), 403);
         assert_eq!(authorize(Some(&token), None).unwrap_err().status(), 401);
-        assert_eq!(authorize(Some(&token), Some("wrong")).unwrap_err().status(), 401);
+        assert_eq!(
+            authorize(Some(&token), Some("wrong")).unwrap_err().status(),
+            401
+        );
         assert!(authorize(Some(&token), Some("right")).is_ok());
     }
 }

@@ -47,7 +47,11 @@ pub(crate) fn parse(
             other => return Err(format!("unknown argument {other}; try --help")),
         }
     }
-    Ok(if probe { Command::Probe(file) } else { Command::Run(file) })
+    Ok(if probe {
+        Command::Probe(file)
+    } else {
+        Command::Run(file)
+    })
 }
 
 #[cfg(test)]
@@ -55,16 +59,29 @@ mod tests {
     use super::*;
 
     fn parsed(arguments: &[&str]) -> Result<Command, String> {
-        parse("users", "1.2.3", arguments.iter().map(|word| (*word).to_owned()), None)
+        parse(
+            "users",
+            "1.2.3",
+            arguments.iter().map(|word| (*word).to_owned()),
+            None,
+        )
     }
 
     #[test]
     fn the_four_flags_are_understood_and_others_refused() {
         assert_eq!(parsed(&[]), Ok(Command::Run(None)));
-        assert_eq!(parsed(&["--config", "a.toml"]), Ok(Command::Run(Some("a.toml".into()))));
+        assert_eq!(
+            parsed(&["--config", "a.toml"]),
+            Ok(Command::Run(Some("a.toml".into())))
+        );
         assert_eq!(parsed(&["--probe"]), Ok(Command::Probe(None)));
-        assert_eq!(parsed(&["--version"]), Ok(Command::Say("users 1.2.3\n".to_owned())));
-        assert!(matches!(parsed(&["--help"]), Ok(Command::Say(text)) if text.starts_with("Usage: users")));
+        assert_eq!(
+            parsed(&["--version"]),
+            Ok(Command::Say("users 1.2.3\n".to_owned()))
+        );
+        assert!(
+            matches!(parsed(&["--help"]), Ok(Command::Say(text)) if text.starts_with("Usage: users"))
+        );
         assert!(parsed(&["--config"]).is_err());
         assert!(parsed(&["--colour"]).is_err_and(|error| error.contains("--colour")));
     }

@@ -26,11 +26,11 @@ pub struct BadValue {
 
 impl BadValue {
     /// A value refused by a process's own check.
-    pub fn new(
-        key: impl Into<String>,
-        value: impl ToString,
-        reason: impl Into<String>,
-    ) -> Self {
-        Self { key: key.into(), value: value.to_string(), reason: reason.into() }
+    pub fn new(key: impl Into<String>, value: impl ToString, reason: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            value: value.to_string(),
+            reason: reason.into(),
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! What a service is given to build itself from: its store, the upstreams it named, its identity.
 
+use crate::BadValue;
 use crate::drain::Drain;
 use crate::identity::Identity;
 use crate::latch::Readiness;
 use crate::spec::StartError;
 use crate::store::Store;
-use crate::BadValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use upstream::Pool;
@@ -38,7 +38,9 @@ impl Context {
     /// # Errors
     /// The service was declared without migrations, so it has none.
     pub fn store(&self) -> Result<&Store, StartError> {
-        self.store.as_ref().ok_or_else(|| StartError::new("this service declares no migrations, so it has no store"))
+        self.store.as_ref().ok_or_else(|| {
+            StartError::new("this service declares no migrations, so it has no store")
+        })
     }
 
     /// A service to call; it must be named in `[upstreams.NAME]`.
@@ -47,7 +49,14 @@ impl Context {
     /// It is not named there.
     pub fn upstream(&self, name: &str) -> Result<Arc<Pool>, StartError> {
         let found = self.upstreams.get(name).cloned();
-        found.ok_or_else(|| BadValue::new(format!("upstreams.{name}"), "(missing)", "is needed by this service").into())
+        found.ok_or_else(|| {
+            BadValue::new(
+                format!("upstreams.{name}"),
+                "(missing)",
+                "is needed by this service",
+            )
+            .into()
+        })
     }
 
     /// Every service to call, by its Consul name.

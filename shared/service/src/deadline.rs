@@ -45,13 +45,21 @@ fn budget(request: &ServiceRequest) -> Result<Duration, Error> {
         let default = request.app_data::<web::Data<DefaultTimeout>>();
         return Ok(default.map_or(Duration::from_secs(10), |default| default.0));
     };
-    let millis = value.to_str().ok().and_then(|text| text.parse::<u32>().ok());
-    let millis = millis.ok_or_else(|| Error::invalid("X-Request-Timeout-Ms", "must be whole milliseconds"))?;
+    let millis = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.parse::<u32>().ok());
+    let millis = millis
+        .ok_or_else(|| Error::invalid("X-Request-Timeout-Ms", "must be whole milliseconds"))?;
     Ok(Duration::from_millis(u64::from(millis)))
 }
 
 fn exceeded() -> Error {
-    Error::new(504, "deadline_exceeded", "the time given for this request is used up")
+    Error::new(
+        504,
+        "deadline_exceeded",
+        "the time given for this request is used up",
+    )
 }
 
 fn refuse<B>(request: ServiceRequest, error: &Error) -> ServiceResponse<EitherBody<B>> {

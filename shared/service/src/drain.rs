@@ -4,6 +4,7 @@
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::ConnectionType;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web;
@@ -37,8 +38,13 @@ pub(crate) async fn mark<B: MessageBody + 'static>(
     let drain = request.app_data::<web::Data<Drain>>().cloned();
     let mut response = next.call(request).await?;
     if drain.is_some_and(|drain| drain.is_draining()) {
-        response.headers_mut().insert(DRAINING, HeaderValue::from_static("1"));
-        response.response_mut().head_mut().set_connection_type(actix_web::dev::ConnectionType::Close);
+        response
+            .headers_mut()
+            .insert(DRAINING, HeaderValue::from_static("1"));
+        response
+            .response_mut()
+            .head_mut()
+            .set_connection_type(ConnectionType::Close);
     }
     Ok(response)
 }

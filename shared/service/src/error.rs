@@ -19,7 +19,11 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(1);
 
 /// What a handler answers when it cannot do what was asked.
 #[derive(Debug)]
-pub struct Error {
+pub struct Error(Box<Parts>);
+
+/// Boxed, so that every `Result` on the way stays one word large.
+#[derive(Debug)]
+struct Parts {
     status: StatusCode,
     code: Cow<'static, str>,
     detail: String,
@@ -49,7 +53,7 @@ impl Error {
             .ok()
             .filter(|status| status.is_client_error() || status.is_server_error())
             .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self {
+        Self(Box::new(Parts {
             status,
             code: code.into(),
             detail: detail.into(),
@@ -57,7 +61,7 @@ impl Error {
             retry_after: None,
             headers: Vec::new(),
             cause: None,
-        }
+        }))
     }
 
     /// 400 `invalid_field`.
@@ -93,78 +97,78 @@ impl Error {
     /// Names the field that is wrong.
     #[must_use]
     pub fn field(mut self, field: impl Into<String>) -> Self {
-        self.field = Some(field.into());
+        self.0.field = Some(field.into());
         self
     }
 
     /// Tells the client when to come back; sent in whole seconds, rounded up.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
+        self.0.retry_after = Some(wait);
         self
     }
 
     /// Adds a header to the answer.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
+        self.0.headers.push((name, value));
         self
     }
 
     /// Keeps the cause for the log.
     #[must_use]
     pub fn cause(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.cause = Some(cause.into());
+        self.0.cause = Some(cause.into());
         self
     }
 
     /// The stable code.
     pub fn code(&self) -> &str {
-        &self.code
+        &self.0.code
     }
 
     /// The status as a number.
     pub fn status(&self) -> u16 {
-        self.status.as_u16()
+        self.0.status.as_u16()
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code, self.detail)
+        write!(f, "{}: {}", self.0.code, self.0.detail)
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.cause.as_deref().map(|cause| cause as _)
+        self.0.cause.as_deref().map(|cause| cause as _)
     }
 }
 
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     fn error_response(&self) -> HttpResponse<BoxBody> {
-        if let Some(cause) = &self.cause {
-            tracing::error!(code = %self.code, status = self.status.as_u16(), cause = %cause, "request failed");
+        if let Some(cause) = &self.0.cause {
+            tracing::error!(code = %self.0.code, status = self.0.status.as_u16(), cause = %cause, "request failed");
         }
         let problem = Problem {
-            kind: format!("urn:lictor:problem:{}", self.code),
-            title: self.status.canonical_reason().unwrap_or("Error"),
-            status: self.status.as_u16(),
-            code: &self.code,
-            detail: &self.detail,
-            field: self.field.as_deref(),
+            kind: format!("urn:lictor:problem:{}", self.0.code),
+            title: self.0.status.canonical_reason().unwrap_or("Error"),
+            status: self.0.status.as_u16(),
+            code: &self.0.code,
+            detail: &self.0.detail,
+            field: self.0.field.as_deref(),
         };
         let body = serde_json::to_vec(&problem).expect("a problem is plain data");
-        let mut response = HttpResponse::build(self.status);
+        let mut response = HttpResponse::build(self.0.status);
         response.insert_header((CONTENT_TYPE, PROBLEM_JSON));
-        if let Some(wait) = self.retry_after {
+        if let Some(wait) = self.0.retry_after {
             response.insert_header((RETRY_AFTER, whole_seconds(wait).to_string()));
         }
-        for header in &self.headers {
+        for header in &self.0.headers {
             response.append_header(header.clone());
         }
         response.body(body)

@@ -44,7 +44,12 @@ impl Identity {
         let public_port = reserved.public.address().port();
         Ok(Self {
             service,
-            instance: consul::registration::Registration::instance_id(service, address, public_port, &boot),
+            instance: consul::registration::Registration::instance_id(
+                service,
+                address,
+                public_port,
+                &boot,
+            ),
             weight: common.identity.weight,
             zone: common.identity.zone.clone(),
             version,
@@ -63,6 +68,9 @@ fn advertised(common: &Common, reserved: &Reserved) -> Result<IpAddr, StartError
         return Ok(bound);
     }
     consul::advertise::advertised_address(&common.consul).map_err(|error| {
-        StartError::new(format!("server.advertise: no address faces {}: {error}", common.consul.address))
+        StartError::new(format!(
+            "server.advertise: no address faces {}: {error}",
+            common.consul.address
+        ))
     })
 }

@@ -9,6 +9,7 @@ mod query;
 
 pub use deadline::Deadline;
 pub use headers::{IdempotencyKey, Subject};
+pub(crate) use json::BodyLimit;
 pub use json::Json;
 pub use page::Page;
 pub use path::Path;
@@ -18,10 +19,12 @@ use crate::Error;
 
 /// Turns a parser's complaint at `path` into a problem that names the field.
 fn refused(path: String, message: &str, fallback: &str) -> Error {
-    let named = ["unknown field `", "missing field `"].iter().find_map(|words| {
-        let (_, rest) = message.split_once(words)?;
-        rest.split_once('`').map(|(name, _)| name.to_owned())
-    });
+    let named = ["unknown field `", "missing field `"]
+        .iter()
+        .find_map(|words| {
+            let (_, rest) = message.split_once(words)?;
+            rest.split_once('`').map(|(name, _)| name.to_owned())
+        });
     let path = if path == "." { String::new() } else { path };
     let field = match named {
         Some(name) if path.is_empty() => name,

@@ -22,18 +22,27 @@ pub struct Latch {
 impl Readiness {
     /// Adds a condition, unset.
     pub fn latch(&self, name: impl Into<Arc<str>>) -> Latch {
-        let latch = Latch { name: name.into(), set: Arc::new(AtomicBool::new(false)) };
+        let latch = Latch {
+            name: name.into(),
+            set: Arc::new(AtomicBool::new(false)),
+        };
         self.lock().push(latch.clone());
         latch
     }
 
     /// The names of the latches that are not set; empty means ready.
     pub fn missing(&self) -> Vec<Arc<str>> {
-        self.lock().iter().filter(|latch| !latch.is_set()).map(|latch| latch.name.clone()).collect()
+        self.lock()
+            .iter()
+            .filter(|latch| !latch.is_set())
+            .map(|latch| latch.name.clone())
+            .collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Latch>> {
-        self.latches.lock().expect("no code panics while it holds the latches")
+        self.latches
+            .lock()
+            .expect("no code panics while it holds the latches")
     }
 }
 

@@ -8,24 +8,24 @@
 //! Reading order: [`run`](run()) -> `config` -> `lifecycle` -> `listeners` -> `ops` -> `store` -> `error`.
 #![warn(missing_docs)]
 
-mod spec;
-mod run;
+pub mod admin;
 mod cli;
 pub mod config;
-mod lifecycle;
 mod context;
-mod identity;
-mod listeners;
-mod latch;
-mod drain;
-mod public;
 mod deadline;
-mod ops;
-pub mod admin;
-mod store;
+mod drain;
 mod error;
+mod identity;
 pub mod input;
+mod latch;
+mod lifecycle;
+mod listeners;
+mod ops;
 pub mod output;
+mod public;
+mod run;
+mod spec;
+mod store;
 pub mod testing;
 
 pub use config::BadValue;

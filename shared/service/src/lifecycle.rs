@@ -11,10 +11,10 @@ use crate::drain::Drain;
 use crate::identity::Identity;
 use crate::latch::{Latch, Readiness};
 use crate::listeners::Reserved;
+use crate::ops;
 use crate::public::{self, Surroundings};
 use crate::spec::{App, Spec, StartError};
 use crate::store::Store;
-use crate::ops;
 use actix_web::dev::ServerHandle;
 use actix_web::rt;
 use consul::registration::{self, Registration};
@@ -70,7 +70,14 @@ where
     let readiness = Readiness::default();
     let staying = readiness.latch("staying");
     let healthy = readiness.latch("healthy");
-    let context = gather(&spec, &common, identity.clone(), registry.clone(), readiness.clone()).await?;
+    let context = gather(
+        &spec,
+        &common,
+        identity.clone(),
+        registry.clone(),
+        readiness.clone(),
+    )
+    .await?;
     let app = (spec.build)(own, context.clone()).await?;
     let controls = Controls::new(&common.server, healthy.clone(), telemetry.log_filter());
     let serving = serve(app, &common, &context, controls, reserved)
@@ -78,7 +85,11 @@ where
     staying.set();
     healthy.set();
     let registered = register(&context)?;
-    tracing::info!(instance = identity.instance, zone = identity.zone, "serving");
+    tracing::info!(
+        instance = identity.instance,
+        zone = identity.zone,
+        "serving"
+    );
 
     let signal = signals.next().await;
     tracing::info!(signal, "draining");
@@ -141,7 +152,14 @@ async fn gather<S, B>(
         let seen = readiness.latch(format!("first snapshot of {name}"));
         rt::spawn(set_when_synced(view.clone(), seen));
         let local = upstream::Zone::new(&identity.zone);
-        let pool = upstream::Pool::new(name, settings.clone(), local, view, own.clone(), pool_metrics.clone());
+        let pool = upstream::Pool::new(
+            name,
+            settings.clone(),
+            local,
+            view,
+            own.clone(),
+            pool_metrics.clone(),
+        );
         upstreams.insert(name.clone(), pool);
     }
     let store = match spec.migrations {
@@ -179,7 +197,8 @@ fn serve(
     controls: Controls,
     reserved: Reserved,
 ) -> io::Result<Serving> {
-    let metrics = telemetry::http::ServerMetrics::register(&context.registry).map_err(io::Error::other)?;
+    let metrics =
+        telemetry::http::ServerMetrics::register(&context.registry).map_err(io::Error::other)?;
     let around = Surroundings {
         server: common.server.clone(),
         drain: context.drain.clone(),
@@ -188,7 +207,11 @@ fn serve(
         shutdown: common.drain.deadline(),
     };
     let public = public::serve(reserved.public.listen()?, app.public, around)?;
-    let ops = ops::serve(reserved.ops.listen()?, context.readiness.clone(), context.registry.clone())?;
+    let ops = ops::serve(
+        reserved.ops.listen()?,
+        context.readiness.clone(),
+        context.registry.clone(),
+    )?;
     let admin = admin::serve(reserved.admin.listen()?, controls, app.admin)?;
     let serving = Serving {
         public: public.handle(),
@@ -220,13 +243,20 @@ fn register(context: &Context) -> Result<registration::Handle, StartError> {
         matches!(asked, Ok(Ok(true)))
     };
     let metrics = context.watch_metrics.clone();
-    Ok(registration::spawn(context.agent.clone(), registration, metrics, prove))
+    Ok(registration::spawn(
+        context.agent.clone(),
+        registration,
+        metrics,
+        prove,
+    ))
 }
 
 async fn deregister(registered: &registration::Handle) {
     match tokio::time::timeout(DEREGISTER, registered.deregister()).await {
         Ok(Ok(())) => tracing::info!("deregistered"),
-        Ok(Err(error)) => tracing::warn!(%error, "not deregistered: consul will notice by its check"),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "not deregistered: consul will notice by its check")
+        }
         Err(_) => tracing::warn!("not deregistered in time: consul will notice by its check"),
     }
 }

@@ -40,7 +40,11 @@ impl Bound {
     }
 
     fn try_bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
         socket.set_reuse_address(true)?;
         socket.bind(&address.into())?;
         let address = socket
@@ -73,7 +77,10 @@ mod tests {
     fn a_reserved_socket_refuses_until_it_listens() {
         let bound = Bound::try_bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = bound.address();
-        assert_eq!(TcpStream::connect(address).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(
+            TcpStream::connect(address).unwrap_err().kind(),
+            io::ErrorKind::ConnectionRefused
+        );
         let _listener = bound.listen().unwrap();
         TcpStream::connect(address).unwrap();
     }
@@ -83,6 +90,9 @@ mod tests {
         let holder = TcpListener::bind("127.0.0.1:0").unwrap();
         let taken = holder.local_addr().unwrap();
         let error = Bound::bind("server.ops", taken).err().unwrap().to_string();
-        assert!(error.starts_with(&format!("server.ops = {taken}: ")), "{error}");
+        assert!(
+            error.starts_with(&format!("server.ops = {taken}: ")),
+            "{error}"
+        );
     }
 }

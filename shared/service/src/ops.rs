@@ -57,9 +57,15 @@ async fn livez() -> HttpResponse {
 async fn readyz(readiness: Data<Readiness>) -> HttpResponse {
     let missing = readiness.missing();
     if missing.is_empty() {
-        return HttpResponse::Ok().json(Ready { ready: true, missing });
+        return HttpResponse::Ok().json(Ready {
+            ready: true,
+            missing,
+        });
     }
-    HttpResponse::ServiceUnavailable().json(Ready { ready: false, missing })
+    HttpResponse::ServiceUnavailable().json(Ready {
+        ready: false,
+        missing,
+    })
 }
 
 async fn metrics(registry: Data<prometheus::Registry>) -> HttpResponse {

@@ -9,11 +9,12 @@ use crate::drain::{self, Drain};
 use crate::input::BodyLimit;
 use crate::spec::Configure;
 use crate::{Error, admin};
-use actix_web::dev::Server as Running;
-use actix_web::http::KeepAlive;
-use actix_web::middleware::{Condition, from_fn};
+use actix_web::dev::{Server as Running, ServiceResponse};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE};
+use actix_web::http::{KeepAlive, StatusCode};
+use actix_web::middleware::{Condition, ErrorHandlerResponse, ErrorHandlers, from_fn};
 use actix_web::web::{Data, PayloadConfig};
-use actix_web::{App, HttpRequest, HttpServer, web};
+use actix_web::{App, HttpResponse, HttpServer, ResponseError, web};
 use std::io;
 use std::net::TcpListener;
 use std::time::Duration;
@@ -35,11 +36,17 @@ pub(crate) struct Surroundings {
 }
 
 /// Serves `routes` on `listener` until it is stopped.
-pub(crate) fn serve(listener: TcpListener, routes: Configure, around: Surroundings) -> io::Result<Running> {
+pub(crate) fn serve(
+    listener: TcpListener,
+    routes: Configure,
+    around: Surroundings,
+) -> io::Result<Running> {
     let server = around.server.clone();
     let shutdown = around.shutdown.as_secs().max(1);
     let body_limit = Data::new(BodyLimit(server.body_limit_bytes));
-    let timeout = Data::new(DefaultTimeout(Duration::from_millis(server.request_timeout_ms)));
+    let timeout = Data::new(DefaultTimeout(Duration::from_millis(
+        server.request_timeout_ms,
+    )));
     let drain = Data::new(around.drain.clone());
     let factory = move || {
         let routes = routes.clone();
@@ -50,6 +57,7 @@ pub(crate) fn serve(listener: TcpListener, routes: Configure, around: Surroundin
             .app_data(PayloadConfig::new(body_limit.0))
             .configure(|config| routes(config))
             .default_service(web::to(no_route))
+            .wrap(ErrorHandlers::new().handler(StatusCode::METHOD_NOT_ALLOWED, no_method))
             .wrap(Condition::new(!around.edge, from_fn(deadline::enforce)))
             .wrap(from_fn(drain::mark))
             .wrap(Observe::new(around.metrics.clone()).trust_incoming(!around.edge))
@@ -58,7 +66,9 @@ pub(crate) fn serve(listener: TcpListener, routes: Configure, around: Surroundin
         .workers(server.workers.get())
         .worker_max_blocking_threads(BLOCKING_THREADS)
         .max_connections(server.max_connections)
-        .keep_alive(KeepAlive::Timeout(Duration::from_millis(server.keep_alive_ms)))
+        .keep_alive(KeepAlive::Timeout(Duration::from_millis(
+            server.keep_alive_ms,
+        )))
         .client_request_timeout(Duration::from_millis(server.head_timeout_ms))
         .client_disconnect_timeout(DISCONNECT)
         .h1_allow_half_closed(false)
@@ -69,11 +79,31 @@ pub(crate) fn serve(listener: TcpListener, routes: Configure, around: Surroundin
     Ok(running)
 }
 
-/// A path that nothing serves, or a method that its path does not know.
-pub(crate) async fn no_route(request: HttpRequest) -> Error {
-    if request.match_pattern().is_some() {
-        let detail = format!("{} is not served here", admin::plain(request.method().as_str()));
-        return Error::new(405, "method_not_allowed", detail);
+/// A path that nothing serves.
+pub(crate) async fn no_route() -> HttpResponse {
+    Error::new(404, "no_route", "nothing is served at this path").error_response()
+}
+
+/// A method that its path does not know: actix answers 405 without a body.
+fn no_method<B>(response: ServiceResponse<B>) -> actix_web::Result<ErrorHandlerResponse<B>> {
+    if response.headers().contains_key(CONTENT_TYPE) {
+        return Ok(ErrorHandlerResponse::Response(
+            response.map_into_left_body(),
+        ));
     }
-    Error::new(404, "no_route", "nothing is served at this path")
+    let (request, answered) = response.into_parts();
+    let method = admin::plain(request.method().as_str());
+    let mut problem = Error::new(
+        405,
+        "method_not_allowed",
+        format!("{method} is not served at this path"),
+    )
+    .error_response();
+    if let Some(allow) = answered.headers().get(ALLOW) {
+        problem.headers_mut().insert(ALLOW, allow.clone());
+    }
+    let problem = problem.map_into_boxed_body().map_into_right_body();
+    Ok(ErrorHandlerResponse::Response(ServiceResponse::new(
+        request, problem,
+    )))
 }

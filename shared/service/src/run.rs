@@ -28,8 +28,12 @@ where
     let file = variables.get("LICTOR_CONFIG").cloned();
     let outcome = match cli::parse(spec.name, spec.version, std::env::args().skip(1), file) {
         Ok(Command::Say(text)) => return said(&text),
-        Ok(Command::Probe(file)) => read(&spec, file.as_deref(), &variables).and_then(|loaded| probe(&loaded)),
-        Ok(Command::Run(file)) => read(&spec, file.as_deref(), &variables).and_then(|loaded| live(spec, loaded)),
+        Ok(Command::Probe(file)) => {
+            read(&spec, file.as_deref(), &variables).and_then(|loaded| probe(&loaded))
+        }
+        Ok(Command::Run(file)) => {
+            read(&spec, file.as_deref(), &variables).and_then(|loaded| live(spec, loaded))
+        }
         Err(error) => return complained(&error, USAGE),
     };
     match outcome {
@@ -65,7 +69,9 @@ fn probe<S>(loaded: &Loaded<S>) -> Result<(), StartError> {
     match ops::ask(address) {
         Ok(true) => Ok(()),
         Ok(false) => Err(StartError::not_ready(format!("{address} is not ready"))),
-        Err(error) => Err(StartError::not_ready(format!("{address} does not answer: {error}"))),
+        Err(error) => Err(StartError::not_ready(format!(
+            "{address} does not answer: {error}"
+        ))),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a service brings: a name, its own settings, its migrations, its routes.
 
-use crate::{BadValue, Context, Error};
+use crate::{BadValue, Error};
 use actix_web::web::ServiceConfig;
 use futures_util::future::LocalBoxFuture;
 use sqlx::migrate::Migrator;
@@ -38,7 +38,12 @@ pub struct App {
 impl App {
     /// Routes of the public listener.
     pub fn public(configure: impl Fn(&mut ServiceConfig) + Send + Sync + 'static) -> Self {
-        Self { public: Arc::new(configure), admin: Arc::new(|_| {}), edge: false, tasks: Vec::new() }
+        Self {
+            public: Arc::new(configure),
+            admin: Arc::new(|_| {}),
+            edge: false,
+            tasks: Vec::new(),
+        }
     }
 
     /// Routes of the admin listener, beside those that every process has.
@@ -80,12 +85,18 @@ const UNAVAILABLE: u8 = 69;
 impl StartError {
     /// Something outside the process is not to be had.
     pub fn new(line: impl Into<String>) -> Self {
-        Self { line: line.into(), code: UNAVAILABLE }
+        Self {
+            line: line.into(),
+            code: UNAVAILABLE,
+        }
     }
 
     /// The probe's "no".
     pub(crate) fn not_ready(line: impl Into<String>) -> Self {
-        Self { line: line.into(), code: NOT_READY }
+        Self {
+            line: line.into(),
+            code: NOT_READY,
+        }
     }
 
     /// What the process exits with.
@@ -104,7 +115,10 @@ impl std::error::Error for StartError {}
 
 impl From<BadValue> for StartError {
     fn from(bad: BadValue) -> Self {
-        Self { line: bad.to_string(), code: BAD_CONFIGURATION }
+        Self {
+            line: bad.to_string(),
+            code: BAD_CONFIGURATION,
+        }
     }
 }
 

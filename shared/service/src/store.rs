@@ -24,7 +24,10 @@ pub struct Store {
 
 impl Store {
     /// Opens the database and brings its schema up to date.
-    pub(crate) async fn open(settings: &config::Store, migrations: &Migrator) -> Result<Self, StartError> {
+    pub(crate) async fn open(
+        settings: &config::Store,
+        migrations: &Migrator,
+    ) -> Result<Self, StartError> {
         install_default_drivers();
         let store = match settings.url.strip_prefix("sqlite://") {
             Some(path) => Self::sqlite(Path::new(path), settings, migrations).await,
@@ -36,7 +39,11 @@ impl Store {
         })
     }
 
-    async fn sqlite(path: &Path, settings: &config::Store, migrations: &Migrator) -> Result<Self, sqlx::Error> {
+    async fn sqlite(
+        path: &Path,
+        settings: &config::Store,
+        migrations: &Migrator,
+    ) -> Result<Self, sqlx::Error> {
         if let Some(directory) = path.parent() {
             std::fs::create_dir_all(directory)?;
         }
@@ -56,22 +63,36 @@ impl Store {
             .await?;
         migrations.run(&pool).await?;
         drop(lock);
-        Ok(Self { pool, begin: "BEGIN IMMEDIATE", system: "sqlite" })
+        Ok(Self {
+            pool,
+            begin: "BEGIN IMMEDIATE",
+            system: "sqlite",
+        })
     }
 
-    async fn postgres(settings: &config::Store, migrations: &Migrator) -> Result<Self, sqlx::Error> {
+    async fn postgres(
+        settings: &config::Store,
+        migrations: &Migrator,
+    ) -> Result<Self, sqlx::Error> {
         let wait = settings.wait_ms;
         let pool = options(settings)
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     let limit = format!("SET lock_timeout = {wait}");
-                    connection.execute(sqlx::AssertSqlSafe(limit)).await.map(|_| ())
+                    connection
+                        .execute(sqlx::AssertSqlSafe(limit))
+                        .await
+                        .map(|_| ())
                 })
             })
             .connect(&settings.url)
             .await?;
         migrations.run(&pool).await?;
-        Ok(Self { pool, begin: "BEGIN", system: "postgresql" })
+        Ok(Self {
+            pool,
+            begin: "BEGIN",
+            system: "postgresql",
+        })
     }
 
     /// For reads.
@@ -128,7 +149,10 @@ mod tests {
             1,
             Cow::Borrowed("counter"),
             MigrationType::Simple,
-            sqlx::AssertSqlSafe("CREATE TABLE counter (n BIGINT NOT NULL); INSERT INTO counter VALUES (0)").into_sql_str(),
+            sqlx::AssertSqlSafe(
+                "CREATE TABLE counter (n BIGINT NOT NULL); INSERT INTO counter VALUES (0)",
+            )
+            .into_sql_str(),
             false,
         )]);
         Box::leak(Box::new(migrator))
@@ -138,8 +162,15 @@ mod tests {
 
     async fn add_one(store: &Store) {
         let mut write = store.write().await.unwrap();
-        let (n,): (i64,) = sqlx::query_as("SELECT n FROM counter").fetch_one(&mut *write).await.unwrap();
-        sqlx::query("UPDATE counter SET n = $1").bind(n + 1).execute(&mut *write).await.unwrap();
+        let (n,): (i64,) = sqlx::query_as("SELECT n FROM counter")
+            .fetch_one(&mut *write)
+            .await
+            .unwrap();
+        sqlx::query("UPDATE counter SET n = $1")
+            .bind(n + 1)
+            .execute(&mut *write)
+            .await
+            .unwrap();
         write.commit().await.unwrap();
     }
 
@@ -147,11 +178,18 @@ mod tests {
     async fn two_processes_that_start_at_once_migrate_once_and_lose_no_write() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("deep/shop.db");
-        let (one, two) =
-            tokio::join!(testing::store(migrations(), &path), testing::store(migrations(), &path));
-        let writers = (0..20).map(|turn| if turn % 2 == 0 { &one } else { &two }).map(add_one);
+        let (one, two) = tokio::join!(
+            testing::store(migrations(), &path),
+            testing::store(migrations(), &path)
+        );
+        let writers = (0..20)
+            .map(|turn| if turn % 2 == 0 { &one } else { &two })
+            .map(add_one);
         futures_util::future::join_all(writers).await;
-        let (n,): (i64,) = sqlx::query_as("SELECT n FROM counter").fetch_one(one.pool()).await.unwrap();
+        let (n,): (i64,) = sqlx::query_as("SELECT n FROM counter")
+            .fetch_one(one.pool())
+            .await
+            .unwrap();
         assert_eq!(n, 20);
     }
 

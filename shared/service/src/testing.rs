@@ -36,8 +36,14 @@ impl Drop for Running {
 /// # Panics
 /// The file cannot be opened or migrated.
 pub async fn store(migrations: &Migrator, path: &Path) -> Store {
-    let settings = config::Store { url: format!("sqlite://{}", path.display()), connections: 4, wait_ms: 5_000 };
-    Store::open(&settings, migrations).await.expect("a test's own file can be opened")
+    let settings = config::Store {
+        url: format!("sqlite://{}", path.display()),
+        connections: 4,
+        wait_ms: 5_000,
+    };
+    Store::open(&settings, migrations)
+        .await
+        .expect("a test's own file can be opened")
 }
 
 /// Serves an app's public routes on a free port, with every layer of production.
@@ -56,10 +62,18 @@ pub async fn serve(app: App) -> Running {
         shutdown: Duration::from_secs(1),
     };
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let address = listener.local_addr().expect("a bound socket has an address");
+    let address = listener
+        .local_addr()
+        .expect("a bound socket has an address");
     let server = public::serve(listener, app.public, around).expect("a bound socket can be served");
     let handle = server.handle();
     actix_web::rt::spawn(server);
-    app.tasks.into_iter().for_each(|task| drop(actix_web::rt::spawn(task)));
-    Running { address, url: format!("http://{address}"), handle }
+    app.tasks
+        .into_iter()
+        .for_each(|task| drop(actix_web::rt::spawn(task)));
+    Running {
+        address,
+        url: format!("http://{address}"),
+        handle,
+    }
 }

@@ -9,8 +9,16 @@ use std::path::Path;
 /// The common sections' defaults, documented key by key.
 const COMMON_DEFAULTS: &str = include_str!("../../service.toml");
 /// The sections of [`Common`]; every other section belongs to the process.
-const COMMON_SECTIONS: [&str; 8] =
-    ["server", "identity", "consul", "drain", "telemetry", "store", "faults", "upstreams"];
+const COMMON_SECTIONS: [&str; 8] = [
+    "server",
+    "identity",
+    "consul",
+    "drain",
+    "telemetry",
+    "store",
+    "faults",
+    "upstreams",
+];
 /// Prefix of environment variables: `LICTOR_SERVER__PUBLIC` is `server.public`.
 const PREFIX: &str = "LICTOR_";
 /// Names the file, so it is no key itself.
@@ -50,13 +58,23 @@ pub fn load<S: DeserializeOwned>(
         .separator("__")
         .try_parsing(true)
         .source(Some(variables));
-    let merged = builder.add_source(source).build().map_err(|error| unreadable(&error, file))?;
-    let sections = merged.cache.into_table().map_err(|error| unreadable(&error, file))?;
-    let (common, own): (Map<_, _>, Map<_, _>) =
-        sections.into_iter().partition(|(name, _)| COMMON_SECTIONS.contains(&name.as_str()));
+    let merged = builder
+        .add_source(source)
+        .build()
+        .map_err(|error| unreadable(&error, file))?;
+    let sections = merged
+        .cache
+        .into_table()
+        .map_err(|error| unreadable(&error, file))?;
+    let (common, own): (Map<_, _>, Map<_, _>) = sections
+        .into_iter()
+        .partition(|(name, _)| COMMON_SECTIONS.contains(&name.as_str()));
     let common: Common = read(common)?;
     common.check()?;
-    Ok(Loaded { common, own: read(own)? })
+    Ok(Loaded {
+        common,
+        own: read(own)?,
+    })
 }
 
 fn read<T: DeserializeOwned>(sections: Map<String, Value>) -> Result<T, BadValue> {
@@ -66,9 +84,17 @@ fn read<T: DeserializeOwned>(sections: Map<String, Value>) -> Result<T, BadValue
         let reason = innermost(error.inner());
         let mut key = error.path().to_string();
         if let Some(unknown) = unknown_field(&reason) {
-            key = if key == "." { unknown.clone() } else { format!("{key}.{unknown}") };
+            let named = key == unknown || key.ends_with(&format!(".{unknown}"));
+            key = if key == "." {
+                unknown
+            } else if named {
+                key
+            } else {
+                format!("{key}.{unknown}")
+            };
         }
-        let value = at(&written, &key).map_or_else(|| "(missing)".to_owned(), |found| shown(&key, found));
+        let value =
+            at(&written, &key).map_or_else(|| "(missing)".to_owned(), |found| shown(&key, found));
         BadValue { key, value, reason }
     })
 }
@@ -77,7 +103,11 @@ fn read<T: DeserializeOwned>(sections: Map<String, Value>) -> Result<T, BadValue
 fn innermost(error: &ConfigError) -> String {
     match error {
         ConfigError::At { error, .. } => innermost(error),
-        ConfigError::Type { unexpected, expected, .. } => {
+        ConfigError::Type {
+            unexpected,
+            expected,
+            ..
+        } => {
             format!("found {unexpected}, expected {expected}")
         }
         other => other.to_string(),
@@ -90,19 +120,29 @@ fn unknown_field(reason: &str) -> Option<String> {
 }
 
 fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('.').try_fold(value, |value, part| match &value.kind {
-        ValueKind::Table(table) => table.get(part),
-        _ => None,
-    })
+    path.split('.')
+        .try_fold(value, |value, part| match &value.kind {
+            ValueKind::Table(table) => table.get(part),
+            _ => None,
+        })
 }
 
 fn shown(key: &str, value: &Value) -> String {
-    let secret = ["token", "secret", "password", "url", "sha256"].iter().any(|word| key.contains(word));
-    if secret { "***".to_owned() } else { format!("{value}") }
+    let secret = ["token", "secret", "password", "url", "sha256"]
+        .iter()
+        .any(|word| key.contains(word));
+    if secret {
+        "***".to_owned()
+    } else {
+        format!("{value}")
+    }
 }
 
 fn unreadable(error: &ConfigError, file: Option<&Path>) -> BadValue {
-    let file = file.map_or_else(|| "(environment)".to_owned(), |path| path.display().to_string());
+    let file = file.map_or_else(
+        || "(environment)".to_owned(),
+        |path| path.display().to_string(),
+    );
     BadValue::new("--config", file, innermost(error))
 }
 
@@ -125,8 +165,10 @@ mod tests {
     }
 
     fn with(variables: &[(&str, &str)]) -> Result<Loaded<Own>, BadValue> {
-        let environment =
-            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let environment = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         load("[shop]\nitems = 3\n", None, &environment)
     }
 
@@ -139,7 +181,11 @@ mod tests {
 
     #[test]
     fn the_environment_wins_over_the_defaults() {
-        let loaded = with(&[("LICTOR_DRAIN__PROPAGATION_MS", "7"), ("LICTOR_SHOP__ITEMS", "9")]).unwrap();
+        let loaded = with(&[
+            ("LICTOR_DRAIN__PROPAGATION_MS", "7"),
+            ("LICTOR_SHOP__ITEMS", "9"),
+        ])
+        .unwrap();
         assert_eq!(loaded.common.drain.propagation_ms, 7);
         assert_eq!(loaded.own.shop.items, 9);
     }
@@ -147,7 +193,10 @@ mod tests {
     #[test]
     fn a_wrong_type_is_told_as_key_value_and_reason() {
         let error = with(&[("LICTOR_SERVER__WORKERS", "many")]).unwrap_err();
-        assert_eq!((error.key.as_str(), error.value.as_str()), ("server.workers", "many"));
+        assert_eq!(
+            (error.key.as_str(), error.value.as_str()),
+            ("server.workers", "many")
+        );
         assert!(!error.reason.is_empty());
     }
 
@@ -156,7 +205,10 @@ mod tests {
         let error = with(&[("LICTOR_SERVER__WOKERS", "2")]).unwrap_err();
         assert_eq!(error.key, "server.wokers");
         let error = with(&[("LICTOR_SHOP__COLOUR", "red")]).unwrap_err();
-        assert_eq!((error.key.as_str(), error.value.as_str()), ("shop.colour", "red"));
+        assert_eq!(
+            (error.key.as_str(), error.value.as_str()),
+            ("shop.colour", "red")
+        );
         let error = with(&[("LICTOR_SHIP__COLOUR", "red")]).unwrap_err();
         assert_eq!(error.key, "ship");
     }
@@ -164,7 +216,10 @@ mod tests {
     #[test]
     fn an_impossible_value_is_refused() {
         let error = with(&[("LICTOR_IDENTITY__ZONE", "Zone A")]).unwrap_err();
-        assert_eq!((error.key.as_str(), error.value.as_str()), ("identity.zone", "Zone A"));
+        assert_eq!(
+            (error.key.as_str(), error.value.as_str()),
+            ("identity.zone", "Zone A")
+        );
         let error = with(&[("LICTOR_STORE__URL", "mysql://x")]).unwrap_err();
         assert_eq!(error.key, "store.url");
     }

@@ -114,9 +114,16 @@ impl Common {
         positive("store.connections", self.store.connections)?;
         positive("store.wait_ms", self.store.wait_ms)?;
         let url = &self.store.url;
-        if !["sqlite://", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        if !["sqlite://", "postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| url.starts_with(scheme))
+        {
             let scheme = url.split("://").next().unwrap_or_default();
-            return Err(BadValue::new("store.url", scheme, "must start with sqlite:// or postgres://"));
+            return Err(BadValue::new(
+                "store.url",
+                scheme,
+                "must start with sqlite:// or postgres://",
+            ));
         }
         Ok(())
     }
@@ -143,7 +150,11 @@ fn positive<N: Into<u64> + Copy>(key: &str, value: N) -> Result<(), BadValue> {
 fn label(key: &str, value: &str) -> Result<(), BadValue> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if value.is_empty() || value.len() > 32 || !value.bytes().all(plain) {
-        return Err(BadValue::new(key, value, "must be 1 to 32 of a-z, 0-9 and -"));
+        return Err(BadValue::new(
+            key,
+            value,
+            "must be 1 to 32 of a-z, 0-9 and -",
+        ));
     }
     Ok(())
 }

@@ -24,7 +24,9 @@ impl Deadline {
 
     /// What is left, nothing when it has passed.
     pub fn remaining(&self, now: Instant) -> Option<Duration> {
-        self.0.checked_duration_since(now).filter(|left| !left.is_zero())
+        self.0
+            .checked_duration_since(now)
+            .filter(|left| !left.is_zero())
     }
 }
 

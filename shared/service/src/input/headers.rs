@@ -35,16 +35,26 @@ impl FromRequest for IdempotencyKey {
     }
 }
 
-fn visible(request: &HttpRequest, name: &'static str, most: usize) -> Result<Option<String>, Error> {
+fn visible(
+    request: &HttpRequest,
+    name: &'static str,
+    most: usize,
+) -> Result<Option<String>, Error> {
     let mut values = request.headers().get_all(name);
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     if values.next().is_some() {
         return Err(Error::invalid(name, "must be sent once"));
     }
     let text = value.to_str().unwrap_or_default();
-    let fits = !text.is_empty() && text.len() <= most && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let fits =
+        !text.is_empty() && text.len() <= most && text.bytes().all(|byte| byte.is_ascii_graphic());
     if !fits {
-        return Err(Error::invalid(name, format!("must be 1 to {most} visible ASCII characters")));
+        return Err(Error::invalid(
+            name,
+            format!("must be 1 to {most} visible ASCII characters"),
+        ));
     }
     Ok(Some(text.to_owned()))
 }

@@ -23,12 +23,18 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Future = LocalBoxFuture<'static, Result<Self, Error>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let limit = request.app_data::<web::Data<BodyLimit>>().map_or(65_536, |limit| limit.0);
+        let limit = request
+            .app_data::<web::Data<BodyLimit>>()
+            .map_or(65_536, |limit| limit.0);
         let declared = is_json(request);
         let payload = payload.take();
         Box::pin(async move {
             if !declared {
-                return Err(Error::new(415, "unsupported_media_type", "send application/json"));
+                return Err(Error::new(
+                    415,
+                    "unsupported_media_type",
+                    "send application/json",
+                ));
             }
             parse(&read(payload, limit).await?)
         })
@@ -36,7 +42,11 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 }
 
 fn is_json(request: &HttpRequest) -> bool {
-    let Some(value) = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+    let Some(value) = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+    else {
         return false;
     };
     let media = value.split(';').next().unwrap_or_default().trim();
@@ -46,8 +56,9 @@ fn is_json(request: &HttpRequest) -> bool {
 async fn read(mut payload: Payload, limit: usize) -> Result<BytesMut, Error> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk
-            .map_err(|error| Error::new(400, "body_unreadable", "the body ended early").cause(error))?;
+        let chunk = chunk.map_err(|error| {
+            Error::new(400, "body_unreadable", "the body ended early").cause(error)
+        })?;
         if body.len() + chunk.len() > limit {
             let detail = format!("a body may have {limit} bytes at most");
             return Err(Error::new(413, "body_too_large", detail));
@@ -66,7 +77,9 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<Json<T>, Error> {
         }
         Error::new(400, "invalid_json", inner.to_string()).field("body")
     })?;
-    parser.end().map_err(|error| Error::new(400, "invalid_json", error.to_string()).field("body"))?;
+    parser
+        .end()
+        .map_err(|error| Error::new(400, "invalid_json", error.to_string()).field("body"))?;
     Ok(Json(value))
 }
 
@@ -93,7 +106,9 @@ mod tests {
 
     async fn problem(body: &str) -> serde_json::Value {
         let error = parse::<Order>(body.as_bytes()).unwrap_err();
-        let body = actix_web::body::to_bytes(error.error_response().into_body()).await.unwrap();
+        let body = actix_web::body::to_bytes(error.error_response().into_body())
+            .await
+            .unwrap();
         serde_json::from_slice(&body).unwrap()
     }
 
@@ -102,18 +117,38 @@ mod tests {
         for (body, code, field) in [
             ("{", "invalid_json", "body"),
             ("{\"lines\":[]} x", "invalid_json", "body"),
-            ("[]", "invalid_field", "lines"),
+            ("[]", "invalid_field", "body"),
             ("7", "invalid_field", "body"),
             ("{}", "invalid_field", "lines"),
             ("{\"lines\":[],\"colour\":1}", "invalid_field", "colour"),
-            ("{\"lines\":[{\"quantity\":-1}]}", "invalid_field", "lines[0].quantity"),
-            ("{\"lines\":[{\"quantity\":4294967296}]}", "invalid_field", "lines[0].quantity"),
-            ("{\"lines\":[{\"quantity\":\"2\"}]}", "invalid_field", "lines[0].quantity"),
-            ("{\"lines\":[{\"quantity\":1,\"x\":1}]}", "invalid_field", "lines[0].x"),
+            (
+                "{\"lines\":[{\"quantity\":-1}]}",
+                "invalid_field",
+                "lines[0].quantity",
+            ),
+            (
+                "{\"lines\":[{\"quantity\":4294967296}]}",
+                "invalid_field",
+                "lines[0].quantity",
+            ),
+            (
+                "{\"lines\":[{\"quantity\":\"2\"}]}",
+                "invalid_field",
+                "lines[0].quantity",
+            ),
+            (
+                "{\"lines\":[{\"quantity\":1,\"x\":1}]}",
+                "invalid_field",
+                "lines[0].x",
+            ),
             ("{\"lines\":[{}]}", "invalid_field", "lines[0].quantity"),
         ] {
             let problem = problem(body).await;
-            assert_eq!((problem["code"].as_str(), problem["field"].as_str()), (Some(code), Some(field)), "{body}");
+            assert_eq!(
+                (problem["code"].as_str(), problem["field"].as_str()),
+                (Some(code), Some(field)),
+                "{body}"
+            );
         }
     }
 }

@@ -16,7 +16,12 @@ impl<T: DeserializeOwned + 'static> FromRequest for Path<T> {
     type Future = Ready<Result<Self, Error>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let first = request.match_info().iter().next().map_or("path", |(name, _)| name).to_owned();
+        let first = request
+            .match_info()
+            .iter()
+            .next()
+            .map_or("path", |(name, _)| name)
+            .to_owned();
         let parsed = web::Path::<T>::from_request(request, payload).into_inner();
         ready(match parsed {
             Ok(path) => Ok(Self(path.into_inner())),

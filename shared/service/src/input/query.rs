@@ -22,8 +22,13 @@ impl<T: DeserializeOwned + 'static> FromRequest for Query<T> {
 
 fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Error> {
     let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
-    serde_path_to_error::deserialize(pairs)
-        .map_err(|error| refused(error.path().to_string(), &error.inner().to_string(), "query"))
+    serde_path_to_error::deserialize(pairs).map_err(|error| {
+        refused(
+            error.path().to_string(),
+            &error.inner().to_string(),
+            "query",
+        )
+    })
 }
 
 #[cfg(test)]
@@ -38,7 +43,13 @@ mod tests {
         assert_eq!((page.limit(), page.after()), (20, None));
         let page: Page = parse("limit=100&after=x").unwrap();
         assert_eq!((page.limit(), page.after()), (100, Some("x")));
-        for bad in ["limit=0", "limit=101", "limit=-1", "limit=many", "colour=red"] {
+        for bad in [
+            "limit=0",
+            "limit=101",
+            "limit=-1",
+            "limit=many",
+            "colour=red",
+        ] {
             assert!(parse::<Page>(bad).is_err(), "{bad}");
         }
     }

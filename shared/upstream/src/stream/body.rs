@@ -48,9 +48,10 @@ impl Body for RequestBody {
             Self::Empty => Poll::Ready(None),
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Stream { chunks, .. } => {
-                chunks.as_mut().poll_next(context).map(|next| next.map(|chunk| chunk.map(Frame::data)))
-            }
+            Self::Stream { chunks, .. } => chunks
+                .as_mut()
+                .poll_next(context)
+                .map(|next| next.map(|chunk| chunk.map(Frame::data))),
         }
     }
 
@@ -66,14 +67,19 @@ impl Body for RequestBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Stream { length, .. } => length.map_or_else(SizeHint::default, SizeHint::with_exact),
+            Self::Stream { length, .. } => {
+                length.map_or_else(SizeHint::default, SizeHint::with_exact)
+            }
         }
     }
 }
 
 impl ResponseBody {
     pub(super) fn new(incoming: Incoming, loan: Loan) -> Self {
-        let mut body = Self { incoming, loan: Some(loan) };
+        let mut body = Self {
+            incoming,
+            loan: Some(loan),
+        };
         if body.is_end_stream() {
             body.give_back();
         }

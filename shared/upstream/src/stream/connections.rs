@@ -69,7 +69,10 @@ pub(super) struct Loan {
 impl Connections {
     /// No connection yet; closing idle ones runs on the current thread's runtime.
     pub fn new(config: StreamConfig) -> Self {
-        let shared = Rc::new(Shared { config, idle: RefCell::default() });
+        let shared = Rc::new(Shared {
+            config,
+            idle: RefCell::default(),
+        });
         rt::spawn(sweep(Rc::downgrade(&shared)));
         Self(shared)
     }
@@ -96,11 +99,19 @@ impl Connections {
             }
         }
         let sender = self.dial(address, until).await?;
-        self.exchange(sender, address, request, until).await.map_err(|(failure, _)| failure)
+        self.exchange(sender, address, request, until)
+            .await
+            .map_err(|(failure, _)| failure)
     }
 
-    async fn dial(&self, address: SocketAddr, until: Instant) -> Result<SendRequest<RequestBody>, Failure> {
-        let budget = until.saturating_duration_since(Instant::now()).min(self.0.config.connect_timeout);
+    async fn dial(
+        &self,
+        address: SocketAddr,
+        until: Instant,
+    ) -> Result<SendRequest<RequestBody>, Failure> {
+        let budget = until
+            .saturating_duration_since(Instant::now())
+            .min(self.0.config.connect_timeout);
         let stream = match timeout(budget, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(unconnected(error)),
@@ -128,7 +139,10 @@ impl Connections {
         until: Instant,
     ) -> Result<Response<ResponseBody>, (Failure, Option<Request<RequestBody>>)> {
         if let Err(error) = sender.ready().await {
-            return Err((Failure::new(FailureKind::Reset, false).because(error), Some(request)));
+            return Err((
+                Failure::new(FailureKind::Reset, false).because(error),
+                Some(request),
+            ));
         }
         match timeout_at(until.into(), sender.try_send_request(request)).await {
             Err(_) => Err((Failure::new(FailureKind::Timeout, true), None)),
@@ -137,7 +151,11 @@ impl Connections {
                 Err((broken(unsent.into_error(), request.is_none()), request))
             }
             Ok(Ok(answer)) => {
-                let loan = Loan { sender, address, shared: Rc::downgrade(&self.0) };
+                let loan = Loan {
+                    sender,
+                    address,
+                    shared: Rc::downgrade(&self.0),
+                };
                 accept(answer, loan).map_err(|failure| (failure, None))
             }
         }
@@ -148,7 +166,8 @@ impl Connections {
 fn accept(answer: Response<Incoming>, loan: Loan) -> Result<Response<ResponseBody>, Failure> {
     let headers = answer.headers();
     let two_framings = headers.contains_key(TRANSFER_ENCODING)
-        && (headers.contains_key(CONTENT_LENGTH) || headers.get_all(TRANSFER_ENCODING).iter().count() > 1);
+        && (headers.contains_key(CONTENT_LENGTH)
+            || headers.get_all(TRANSFER_ENCODING).iter().count() > 1);
     if two_framings || answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Failure::new(FailureKind::BadAnswer, true));
     }
@@ -191,7 +210,10 @@ impl Shared {
         let mut idle = self.idle.borrow_mut();
         let connections = idle.entry(address).or_default();
         if connections.len() < self.config.idle_per_endpoint {
-            connections.push(Idle { sender, since: Instant::now() });
+            connections.push(Idle {
+                sender,
+                since: Instant::now(),
+            });
         }
     }
 

@@ -32,10 +32,17 @@ pub enum FailureKind {
 
 impl Failure {
     pub(super) fn new(kind: FailureKind, written: bool) -> Self {
-        Self { kind, written, source: None }
+        Self {
+            kind,
+            written,
+            source: None,
+        }
     }
 
-    pub(super) fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub(super) fn because(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
         self.source = Some(source.into());
         self
     }
@@ -47,7 +54,10 @@ impl Failure {
             FailureKind::ConnectTimeout | FailureKind::Timeout => Outcome::AttemptTimeout,
             FailureKind::Reset => Outcome::Reset,
             FailureKind::RequestBody => Outcome::CallerLeft,
-            FailureKind::BadAnswer => Outcome::Answered { status: 502, retry_after: None },
+            FailureKind::BadAnswer => Outcome::Answered {
+                status: 502,
+                retry_after: None,
+            },
         }
     }
 

@@ -42,7 +42,12 @@ async fn scripted(scripts: Vec<Script>) -> (SocketAddr, mpsc::UnboundedReceiver<
 }
 
 fn get(path: &str) -> Request<RequestBody> {
-    Request::builder().method(Method::GET).uri(path).header("host", "shop").body(RequestBody::Empty).unwrap()
+    Request::builder()
+        .method(Method::GET)
+        .uri(path)
+        .header("host", "shop")
+        .body(RequestBody::Empty)
+        .unwrap()
 }
 
 fn soon() -> Instant {
@@ -69,7 +74,10 @@ async fn a_connection_is_used_again_after_a_clean_end() {
         assert_eq!(text(answer.into_body()).await.unwrap(), "hi");
         let (connection, head) = hears.recv().await.unwrap();
         assert_eq!(connection, 0);
-        assert!(head.starts_with(&format!("GET {path} HTTP/1.1\r\nhost: shop\r\n")), "{head}");
+        assert!(
+            head.starts_with(&format!("GET {path} HTTP/1.1\r\nhost: shop\r\n")),
+            "{head}"
+        );
     }
 }
 
@@ -90,8 +98,14 @@ async fn a_refused_connection_says_that_nothing_was_written() {
     let address = holder.local_addr().unwrap();
     drop(holder);
     let connections = Connections::new(StreamConfig::default());
-    let failure = connections.send(address, get("/"), soon()).await.unwrap_err();
-    assert_eq!((failure.kind, failure.written), (FailureKind::ConnectRefused, false));
+    let failure = connections
+        .send(address, get("/"), soon())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (failure.kind, failure.written),
+        (FailureKind::ConnectRefused, false)
+    );
 }
 
 #[actix_web::test]
@@ -100,8 +114,14 @@ async fn silence_is_a_timeout_at_the_moment_asked_for() {
     let connections = Connections::new(StreamConfig::default());
     let started = Instant::now();
     let until = started + Duration::from_millis(200);
-    let failure = connections.send(address, get("/"), until).await.unwrap_err();
-    assert_eq!((failure.kind, failure.written), (FailureKind::Timeout, true));
+    let failure = connections
+        .send(address, get("/"), until)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (failure.kind, failure.written),
+        (FailureKind::Timeout, true)
+    );
     assert!(started.elapsed() >= Duration::from_millis(200));
 }
 
@@ -142,7 +162,10 @@ async fn an_answer_that_can_be_read_two_ways_is_refused() {
     ] {
         let (address, _hears) = scripted(vec![Script(vec![answer])]).await;
         let connections = Connections::new(StreamConfig::default());
-        let failure = connections.send(address, get("/"), soon()).await.unwrap_err();
+        let failure = connections
+            .send(address, get("/"), soon())
+            .await
+            .unwrap_err();
         assert_eq!(failure.kind, FailureKind::BadAnswer, "{answer:?}");
     }
 }
@@ -167,7 +190,10 @@ async fn a_body_left_unread_closes_the_connection() {
         let (mut socket, _) = listener.accept().await.unwrap();
         let mut head = [0; 1024];
         assert!(socket.read(&mut head).await.unwrap() > 0);
-        socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nhi").await.unwrap();
+        socket
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nhi")
+            .await
+            .unwrap();
         socket
     });
     drop(answer.unwrap());
@@ -179,10 +205,14 @@ async fn a_body_left_unread_closes_the_connection() {
 
 #[actix_web::test]
 async fn a_known_length_stays_known_and_an_unknown_one_is_chunked() {
-    for (length, framing) in [(Some(5), "content-length: 5"), (None, "transfer-encoding: chunked")] {
+    for (length, framing) in [
+        (Some(5), "content-length: 5"),
+        (None, "transfer-encoding: chunked"),
+    ] {
         let (address, mut hears) = scripted(vec![Script(vec![OK])]).await;
         let connections = Connections::new(StreamConfig::default());
-        let chunks = futures_util::stream::iter([Ok(Bytes::from("he")), Ok(Bytes::from("llo"))]).boxed_local();
+        let chunks = futures_util::stream::iter([Ok(Bytes::from("he")), Ok(Bytes::from("llo"))])
+            .boxed_local();
         let request = Request::builder()
             .method(Method::POST)
             .uri("/")
@@ -200,13 +230,22 @@ async fn a_known_length_stays_known_and_an_unknown_one_is_chunked() {
 async fn a_client_whose_body_breaks_off_is_not_the_upstreams_fault() {
     let (address, _hears) = scripted(vec![Script(vec!["", OK])]).await;
     let connections = Connections::new(StreamConfig::default());
-    let parts = [Ok(Bytes::from("he")), Err(std::io::Error::other("the client left"))];
+    let parts = [
+        Ok(Bytes::from("he")),
+        Err(std::io::Error::other("the client left")),
+    ];
     let request = Request::builder()
         .method(Method::POST)
         .uri("/")
         .header("host", "shop")
-        .body(RequestBody::Stream { length: Some(5), chunks: futures_util::stream::iter(parts).boxed_local() })
+        .body(RequestBody::Stream {
+            length: Some(5),
+            chunks: futures_util::stream::iter(parts).boxed_local(),
+        })
         .unwrap();
-    let failure = connections.send(address, request, soon()).await.unwrap_err();
+    let failure = connections
+        .send(address, request, soon())
+        .await
+        .unwrap_err();
     assert_eq!(failure.kind, FailureKind::RequestBody);
 }

@@ -1,0 +1,127 @@
+//! Why a call did not succeed: where it failed, what to tell, whether trying again makes sense.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+/// Where a failure arose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// This process refused: open breaker, nobody to call, no time left.
+    Own,
+    /// The way to the upstream: refused, reset, timed out.
+    Transport,
+    /// The upstream answered with an error.
+    Upstream,
+}
+
+/// A failed call.
+#[derive(Debug, Clone)]
+pub struct Error {
+    /// Where it failed.
+    pub origin: Origin,
+    /// Stable, snake_case; the upstream's own code if it sent one.
+    pub code: Cow<'static, str>,
+    /// The HTTP status that says it.
+    pub status: u16,
+    /// Whether another try may succeed.
+    pub retryable: bool,
+    /// When another try makes sense.
+    pub retry_after: Option<Duration>,
+    /// One sentence.
+    pub detail: String,
+    /// The field that the upstream complained about.
+    pub field: Option<String>,
+}
+
+impl Error {
+    /// 503: the upstream's breaker is open.
+    pub fn circuit_open(upstream: &str, retry_after: Duration) -> Self {
+        let detail = format!("{upstream} is failing; calls to it are held back");
+        Self::own(503, "circuit_open", detail).after(retry_after)
+    }
+
+    /// 503: no endpoint may be used.
+    pub fn no_endpoint(upstream: &str, retry_after: Duration) -> Self {
+        Self::own(
+            503,
+            "no_endpoint",
+            format!("no instance of {upstream} can be used"),
+        )
+        .after(retry_after)
+    }
+
+    /// 504: the caller's own time was up.
+    pub fn deadline_exceeded(upstream: &str) -> Self {
+        Self::own(
+            504,
+            "deadline_exceeded",
+            format!("the time given was used up before {upstream} answered"),
+        )
+    }
+
+    /// 504: the upstream did not answer in its time.
+    pub fn timeout(upstream: &str) -> Self {
+        Self::transport(
+            504,
+            "upstream_timeout",
+            format!("{upstream} did not answer in time"),
+        )
+    }
+
+    /// 502: the upstream could not be reached, or broke off.
+    pub fn unreachable(upstream: &str, why: impl fmt::Display) -> Self {
+        Self::transport(
+            502,
+            "upstream_unreachable",
+            format!("{upstream} could not be reached: {why}"),
+        )
+    }
+
+    /// 502: the upstream's answer makes no sense.
+    pub fn bad_answer(upstream: &str, why: impl fmt::Display) -> Self {
+        let mut error = Self::transport(
+            502,
+            "upstream_bad_answer",
+            format!("{upstream} answered badly: {why}"),
+        );
+        error.retryable = false;
+        error
+    }
+
+    fn own(status: u16, code: &'static str, detail: String) -> Self {
+        Self::at(Origin::Own, status, code, detail)
+    }
+
+    fn transport(status: u16, code: &'static str, detail: String) -> Self {
+        Self {
+            retryable: true,
+            ..Self::at(Origin::Transport, status, code, detail)
+        }
+    }
+
+    fn at(origin: Origin, status: u16, code: &'static str, detail: String) -> Self {
+        Self {
+            origin,
+            code: Cow::Borrowed(code),
+            status,
+            retryable: false,
+            retry_after: None,
+            detail,
+            field: None,
+        }
+    }
+
+    fn after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.detail)
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,166 @@
+//! What a request holds while it uses an upstream, given back whatever becomes of the request.
+//!
+//! A [`Call`] is the service breaker's permit and is told the final result. A [`Lease`] is one
+//! attempt: an endpoint, its own permit and its in-flight slot. The breaker is told at the head of
+//! the answer; the slot is held until the lease is dropped, so it travels with the body.
+//! Dropped unsettled, both count as neither success nor failure.
+
+use crate::error::Error;
+use crate::pool::Pool;
+use resilience::balancer::{Ask, Pick, PickReason};
+use resilience::breaker::Permit;
+use resilience::classify::Outcome;
+use resilience::endpoint::{Endpoint, EndpointId};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use telemetry::http::{Attempt, ClientMetrics, Peer};
+
+/// A draining endpoint rests this long, or until Consul's next answer leaves it out.
+const DRAINING_REST: Duration = Duration::from_secs(5);
+
+/// One request's permission to use an upstream.
+#[derive(Debug)]
+pub struct Call {
+    pool: Arc<Pool>,
+    permit: Option<Permit>,
+    started: Instant,
+}
+
+/// One attempt on one endpoint.
+#[derive(Debug)]
+pub struct Lease {
+    pool: Arc<Pool>,
+    pick: Pick,
+}
+
+impl Call {
+    pub(crate) fn new(pool: Arc<Pool>, permit: Permit, now: Instant) -> Self {
+        Self {
+            pool,
+            permit: Some(permit),
+            started: now,
+        }
+    }
+
+    /// The upstream it is for.
+    pub fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// Picks an endpoint that was not tried yet, as long as there is one.
+    ///
+    /// # Errors
+    /// `no_endpoint`: nobody is registered, well and allowed to be tried.
+    pub fn lease(
+        &self,
+        tried: &[EndpointId],
+        idempotent: bool,
+        now: Instant,
+    ) -> Result<Lease, Error> {
+        let ask = Ask { tried, idempotent };
+        match self.pool.balancer.pick(&ask, now, &mut rand::rng()) {
+            Ok(pick) => {
+                self.pool
+                    .metrics
+                    .picked(self.pool.name(), pick.reason().as_str());
+                Ok(Lease {
+                    pool: self.pool.clone(),
+                    pick,
+                })
+            }
+            Err(none) => {
+                self.pool.metrics.refused(self.pool.name(), "no_endpoint");
+                Err(Error::no_endpoint(self.pool.name(), none.retry_after))
+            }
+        }
+    }
+
+    /// The call has just passed the time after which it counts as slow, though it may still succeed.
+    pub fn slow(&mut self, now: Instant) {
+        if let Some(permit) = &mut self.permit
+            && let Some(transition) = self.pool.breaker.slow(permit, now, &mut rand::rng())
+        {
+            self.pool.tripped(&transition);
+        }
+    }
+
+    /// Tells the service's breaker the final result, retries included.
+    pub fn settle(mut self, outcome: &Outcome, now: Instant) {
+        let Some(permit) = self.permit.take() else {
+            return;
+        };
+        let elapsed = now.saturating_duration_since(self.started);
+        let settled =
+            self.pool
+                .breaker
+                .settle(permit, outcome.verdict(), elapsed, now, &mut rand::rng());
+        if let Some(transition) = settled {
+            self.pool.tripped(&transition);
+        }
+    }
+}
+
+impl Lease {
+    /// Where to call.
+    pub fn endpoint(&self) -> &Endpoint {
+        self.pick.endpoint()
+    }
+
+    /// Why there.
+    pub fn reason(&self) -> PickReason {
+        self.pick.reason()
+    }
+
+    /// Whether this attempt tests an ejected endpoint.
+    pub fn is_probe(&self) -> bool {
+        self.pick.probe()
+    }
+
+    /// Whether the endpoint is in the caller's zone.
+    pub fn is_local(&self) -> bool {
+        &self.endpoint().zone == self.pool.balancer.local()
+    }
+
+    /// Starts the attempt's span and clock.
+    pub fn attempt(&self, metrics: &ClientMetrics, method: &str, resend: u32) -> Attempt {
+        let endpoint = self.endpoint();
+        let peer = Peer {
+            instance: endpoint.id.as_str(),
+            zone: endpoint.zone.as_str(),
+            address: endpoint.address,
+            pick_reason: self.reason().as_str(),
+            breaker_state: self.pool.breaker.state().as_str(),
+            local: self.is_local(),
+        };
+        Attempt::start(metrics, self.pool.name(), method, &peer, resend)
+    }
+
+    /// Tells the endpoint's breaker and the balancer what came of the attempt. The slot stays taken.
+    pub fn settle(&mut self, outcome: &Outcome, now: Instant) {
+        if let Some(ejection) =
+            self.pool
+                .balancer
+                .settle(&mut self.pick, outcome, now, &mut rand::rng())
+        {
+            self.pool.ejected(&ejection);
+        }
+    }
+
+    /// The body broke off after a good head: one failure more.
+    pub fn body_cut(&mut self, now: Instant) {
+        if let Some(ejection) = self
+            .pool
+            .balancer
+            .late_failure(&self.pick, now, &mut rand::rng())
+        {
+            self.pool.ejected(&ejection);
+        }
+    }
+
+    /// The endpoint said that it leaves: last choice until Consul's next answer, or 5 s.
+    pub fn rest_draining(&self, now: Instant) {
+        self.pool
+            .balancer
+            .rest_draining(&self.endpoint().id, now + DRAINING_REST);
+    }
+}

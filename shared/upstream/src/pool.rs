@@ -1,0 +1,160 @@
+//! One upstream service seen by one process: who exists, who is well, who is next.
+//!
+//! The pool follows Consul's view of the service and of its own callers, and feeds both to the
+//! balancer. It turns policy decisions into metrics and log lines, which policies never make.
+
+use crate::config::PoolConfig;
+use crate::error::Error;
+use crate::lease::Call;
+use crate::metrics::Metrics;
+use crate::status::Status;
+use actix_web::rt;
+use consul::View;
+use resilience::balancer::{Balancer, BalancerConfig, Ejection};
+use resilience::breaker::{Breaker, BreakerConfig, Transition};
+use resilience::endpoint::Zone;
+use resilience::retry::Budget;
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+/// An upstream service, shared by all workers of the process.
+pub struct Pool {
+    name: Arc<str>,
+    config: PoolConfig,
+    view: View,
+    own: View,
+    budget: Budget,
+    pub(crate) balancer: Balancer,
+    pub(crate) breaker: Arc<Breaker>,
+    pub(crate) metrics: Metrics,
+}
+
+impl Pool {
+    /// Starts to follow `view`, the upstream's instances, and `own`, the callers'.
+    /// Must be called on a runtime's thread; the following ends when the pool is dropped.
+    pub fn new(
+        name: &str,
+        config: PoolConfig,
+        local: Zone,
+        view: View,
+        own: View,
+        metrics: Metrics,
+    ) -> Arc<Self> {
+        let balancing = BalancerConfig {
+            slow_start: config.slow_start(),
+            ..BalancerConfig::default()
+        };
+        let pool = Arc::new(Self {
+            name: Arc::from(name),
+            balancer: Balancer::new(balancing, local, Instant::now()),
+            breaker: Breaker::new(BreakerConfig::service()),
+            budget: Budget::new(),
+            config,
+            view,
+            own,
+            metrics,
+        });
+        pool.metrics.known(name);
+        pool.refresh(Instant::now());
+        rt::spawn(follow(Arc::downgrade(&pool), pool.view.clone()));
+        rt::spawn(follow(Arc::downgrade(&pool), pool.own.clone()));
+        pool
+    }
+
+    /// Its name in Consul.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How it is called.
+    pub fn config(&self) -> &PoolConfig {
+        &self.config
+    }
+
+    /// What Consul says of it.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// What retries towards it are paid from.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// Asks the service's breaker for one call.
+    ///
+    /// # Errors
+    /// `circuit_open`, at once, while the service is failing.
+    pub fn admit(self: &Arc<Self>, now: Instant) -> Result<Call, Error> {
+        match self.breaker.try_acquire(now) {
+            Ok((permit, transition)) => {
+                if let Some(transition) = transition {
+                    self.tripped(&transition);
+                }
+                Ok(Call::new(self.clone(), permit, now))
+            }
+            Err(rejected) => {
+                self.metrics.refused(&self.name, "circuit_open");
+                Err(Error::circuit_open(&self.name, rejected.retry_after))
+            }
+        }
+    }
+
+    /// Counts an attempt after the first.
+    pub fn retried(&self, reason: &'static str) {
+        self.metrics.retried(&self.name, reason);
+    }
+
+    /// What an operator wants to see of it.
+    pub fn status(&self, now: Instant) -> Status {
+        Status::of(self, now)
+    }
+
+    pub(crate) fn tripped(&self, transition: &Transition) {
+        self.metrics.tripped(&self.name, transition);
+        tracing::warn!(
+            upstream = %self.name,
+            from = transition.from.as_str(),
+            to = transition.to.as_str(),
+            reason = transition.reason.as_str(),
+            "breaker changed"
+        );
+    }
+
+    pub(crate) fn ejected(&self, ejection: &Ejection) {
+        self.metrics
+            .ejection(&self.name, &ejection.transition, self.balancer.ejected());
+        tracing::warn!(
+            upstream = %self.name,
+            instance = %ejection.id,
+            to = ejection.transition.to.as_str(),
+            reason = ejection.transition.reason.as_str(),
+            "endpoint changed"
+        );
+    }
+
+    fn refresh(&self, now: Instant) {
+        let callers = self.own.current().callers();
+        for ejection in self.balancer.update(&self.view.current(), &callers, now) {
+            self.ejected(&ejection);
+        }
+        self.metrics.ejected(&self.name, self.balancer.ejected());
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pool({})", self.name)
+    }
+}
+
+async fn follow(pool: Weak<Pool>, view: View) {
+    let mut changes = view.subscribe();
+    while changes.changed().await.is_ok() {
+        match pool.upgrade() {
+            Some(pool) => pool.refresh(Instant::now()),
+            None => return,
+        }
+    }
+}
