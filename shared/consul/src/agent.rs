@@ -7,6 +7,8 @@
 //! a `kv` module beside this one.
 //! An `Agent` belongs to the thread that made it.
 
+mod read;
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,6 +26,8 @@ use crate::error::Error;
 use crate::networks::Networks;
 use crate::token::Token;
 
+pub use read::{Consistency, Read};
+
 /// A client of one agent; clones share connections and token.
 #[derive(Clone)]
 pub struct Agent {
@@ -37,28 +41,6 @@ struct Inner {
     networks: Networks,
 }
 
-/// How to read the health of a service.
-#[derive(Clone, Copy, Debug)]
-pub struct Read {
-    /// Who may answer.
-    pub consistency: Consistency,
-    /// Answer once the catalogue is past this index; 0: at once.
-    pub index: u64,
-    /// How long the agent may wait for that. Ignored when `index` is 0.
-    pub wait: Duration,
-}
-
-/// Who may answer a read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Consistency {
-    /// Any server, leader or not: works through elections.
-    Stale,
-    /// The leader.
-    Leader,
-    /// The leader, once a quorum has confirmed that it is.
-    Consistent,
-}
-
 struct Reply {
     headers: HeaderMap,
     body: Bytes,
@@ -68,8 +50,6 @@ struct Reply {
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// The whole of a call that does not block.
 const CALL_LIMIT: Duration = Duration::from_secs(5);
-/// What a blocking read may take beyond its wait: servers hold it for up to 7 s while they elect a leader.
-const READ_SLACK: Duration = Duration::from_secs(11);
 /// Thousands of instances fit; a body that never ends does not.
 const BODY_LIMIT: usize = 8 * 1024 * 1024;
 /// Idle connections live over the gap between two rounds of reconciling.
@@ -239,31 +219,6 @@ impl Agent {
     }
 }
 
-impl Read {
-    fn query(&self) -> String {
-        let consistency = match self.consistency {
-            Consistency::Stale => "stale",
-            Consistency::Leader => "leader",
-            Consistency::Consistent => "consistent",
-        };
-        match self.index {
-            0 => consistency.to_owned(),
-            index => format!(
-                "{consistency}&index={index}&wait={}ms",
-                self.wait.as_millis().max(1)
-            ),
-        }
-    }
-
-    /// The wait, the sixteenth that Consul adds to it, and time for the answer itself.
-    fn limit(&self) -> Duration {
-        match self.index {
-            0 => READ_SLACK,
-            _ => self.wait + self.wait / 16 + READ_SLACK,
-        }
-    }
-}
-
 impl Reply {
     fn text(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
@@ -302,32 +257,6 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_blocking_read_may_take_its_wait_a_sixteenth_and_some_slack() {
-        let read = Read {
-            consistency: Consistency::Stale,
-            index: 7,
-            wait: Duration::from_secs(55),
-        };
-        assert_eq!(read.query(), "stale&index=7&wait=55000ms");
-        assert!(
-            (69..=70).contains(&read.limit().as_secs()),
-            "{:?}",
-            read.limit()
-        );
-    }
-
-    #[test]
-    fn a_read_at_once_names_neither_index_nor_wait() {
-        let read = Read {
-            consistency: Consistency::Consistent,
-            index: 0,
-            wait: Duration::from_secs(55),
-        };
-        assert_eq!(read.query(), "consistent");
-        assert_eq!(read.limit(), READ_SLACK);
-    }
 
     #[test]
     fn ids_from_elsewhere_cannot_leave_their_path_segment() {
