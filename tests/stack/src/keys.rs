@@ -8,6 +8,12 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+/// The gateway's limit groups (`gateway.toml`) that the load key goes beyond.
+const LIMITED: [&str; 4] = ["users", "orders", "browse", "health"];
+
+/// Requests a minute that no load on one machine reaches.
+const UNREACHED: u32 = 10_000_000;
+
 /// The secrets that `up` prints.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Keys {
@@ -28,15 +34,17 @@ impl Keys {
     /// The configuration file given to the gateway on top of its own.
     pub fn overlay(&self) -> String {
         format!(
-            "# Written by `cargo stack up`; lives as long as the run.\n\
-             debug_headers = true\n\n\
+            "# Written by `cargo stack up`; lives as long as the run.\n\n\
+             [edge]\ndebug_headers = true\n\n\
              [server]\nadmin_token = \"{}\"\n\n\
-             [keys.demo]\nsha256 = \"{}\"\nsubject = \"demo\"\n\n\
-             [keys.load]\nsha256 = \"{}\"\nsubject = \"load\"\n\
-             quota = {{ per_minute = 1000000, burst = 20000 }}\n",
+             [keys.demo]\ndigest = \"{}\"\nsubject = \"demo\"\n\n\
+             [keys.load]\ndigest = \"{}\"\nsubject = \"load\"\nquota = {{ {} }}\n",
             self.admin_token,
             digest(self.demo.as_bytes()),
             digest(self.load.as_bytes()),
+            LIMITED
+                .map(|group| format!("{group} = {UNREACHED}"))
+                .join(", "),
         )
     }
 }
@@ -70,7 +78,7 @@ mod tests {
         let text = keys.overlay();
         let parsed: toml::Table = text.parse().unwrap();
         assert_eq!(
-            parsed["keys"]["demo"]["sha256"].as_str().unwrap(),
+            parsed["keys"]["demo"]["digest"].as_str().unwrap(),
             digest(keys.demo.as_bytes())
         );
         assert!(!text.contains(&keys.demo) && !text.contains(&keys.load));

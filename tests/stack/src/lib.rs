@@ -16,26 +16,39 @@
 //! # }
 //! ```
 
-pub mod binaries;
+// The life of a run.
 mod builder;
-pub mod client;
-pub mod consul;
+mod start;
+mod stop;
+
+// What runs, and what can be done to it.
+mod stack;
+mod status;
+mod verbs;
+
+// How another shell reaches it.
 pub mod control;
-mod error;
+pub mod record;
+
+// What it is made of.
+pub mod binaries;
+pub mod consul;
 mod instance;
-mod keys;
+mod process;
+mod unit;
+
+// What looks at it.
+pub mod client;
 pub mod load;
+pub mod sink;
+
+// What it stands on.
+mod error;
+mod keys;
 pub mod parts;
 pub mod place;
 mod ports;
-mod process;
-pub mod record;
 mod reporter;
-pub mod sink;
-mod stack;
-mod start;
-mod status;
-mod unit;
 pub mod wait;
 
 pub use builder::Builder;

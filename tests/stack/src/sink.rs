@@ -3,6 +3,7 @@
 //! It stands where Jaeger would when none is configured, so that `trace ID` works with nothing installed.
 //! It keeps, drops the oldest and shows; it samples, stores and exports nothing.
 
+mod ask;
 mod server;
 mod store;
 mod tree;

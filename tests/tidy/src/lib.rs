@@ -1,1 +1,1 @@
-//! tidy
+//! The house rules, as tests; there is nothing to use here.

@@ -1,0 +1,14 @@
+//! The house rules as tests: who may depend on whom, how large files may be, how things are named, that every metric is in the catalogue.
+//!
+//! A rule that is broken says which, where, and what to do about it.
+//! The rules themselves are explained in ARCHITECTURE.md and shared/README.md.
+#![allow(
+    clippy::print_stdout,
+    reason = "sizes and dependencies are printed for those who ask: cargo test -p tidy -- --nocapture"
+)]
+
+mod catalogue;
+mod dependencies;
+mod layout;
+mod sizes;
+mod sources;
