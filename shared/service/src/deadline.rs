@@ -28,8 +28,8 @@ pub(crate) async fn enforce<B: MessageBody + 'static>(
     if budget.is_zero() {
         return Ok(refuse(request, &exceeded()));
     }
-    let deadline = Deadline::after(now, budget);
-    request.extensions_mut().insert(deadline);
+    let deadline = upstream::Deadline::after(now, budget);
+    request.extensions_mut().insert(Deadline(deadline));
     let http = request.request().clone();
     match tokio::time::timeout_at(deadline.at().into(), next.call(request)).await {
         Ok(response) => Ok(response?.map_into_left_body()),

@@ -194,6 +194,16 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+impl From<upstream::Error> for Error {
+    /// What went wrong behind this service is told as it was found: code, status, field and wait.
+    fn from(error: upstream::Error) -> Self {
+        let mut told = Self::new(error.status, error.code, error.detail);
+        told.0.field = error.field;
+        told.0.retry_after = error.retry_after;
+        told
+    }
+}
+
 /// SQLite's words for a lock that was not had within the busy timeout.
 fn is_busy(message: &str) -> bool {
     message.contains("database is locked") || message.contains("database table is locked")

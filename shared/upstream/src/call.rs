@@ -1,1 +1,174 @@
-//! JSON calls.
+//! JSON calls to an upstream, over awc: one client per upstream and worker.
+//!
+//! A call is made once. It may go to another instance only when a connection was refused, because
+//! then nothing was written; every other failure is the caller's to handle. It ends within the
+//! deadline it was given, carries what is left of it along, and speaks in the caller's trace.
+//! What is known of awc's traps is in `call/transport.rs`.
+
+mod request;
+mod transport;
+
+pub use request::Request;
+
+use crate::error::Error;
+use crate::lease::{Call, Lease};
+use crate::pool::Pool;
+use actix_web::http::Method;
+use request::Prepared;
+use resilience::classify::Outcome;
+use resilience::deadline::Deadline;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use telemetry::http::ClientMetrics;
+use tokio::time::timeout;
+use transport::{Answer, Transport, Trouble};
+
+/// Instances asked in turn while each refuses the connection.
+const MOST_INSTANCES: usize = 3;
+
+/// A caller of one upstream. Stays on its worker's thread; make one in each.
+#[derive(Clone)]
+pub struct Client {
+    pool: Arc<Pool>,
+    transport: Transport,
+    metrics: ClientMetrics,
+}
+
+/// How long a call may take, and whether its caller had less than the configured timeout to give.
+#[derive(Clone, Copy)]
+struct Time {
+    deadline: Deadline,
+    shortened: bool,
+}
+
+impl Time {
+    fn of(given: Option<Deadline>, configured: Duration, now: Instant) -> Self {
+        let own = Deadline::after(now, configured);
+        match given {
+            Some(given) if given.at() < own.at() => Self {
+                deadline: given,
+                shortened: true,
+            },
+            _ => Self {
+                deadline: own,
+                shortened: false,
+            },
+        }
+    }
+}
+
+impl Client {
+    /// Connections are this client's own: a slow upstream cannot take another's.
+    pub fn new(pool: Arc<Pool>, metrics: ClientMetrics) -> Self {
+        let transport = Transport::new(pool.config());
+        Self {
+            pool,
+            transport,
+            metrics,
+        }
+    }
+
+    /// The upstream it calls.
+    pub fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// A GET of `path`, which may have a query.
+    pub fn get(&self, path: impl Into<String>) -> Request<'_> {
+        Request::new(self, Method::GET, path.into())
+    }
+
+    /// A POST to `path`.
+    pub fn post(&self, path: impl Into<String>) -> Request<'_> {
+        Request::new(self, Method::POST, path.into())
+    }
+
+    /// A PUT to `path`.
+    pub fn put(&self, path: impl Into<String>) -> Request<'_> {
+        Request::new(self, Method::PUT, path.into())
+    }
+
+    /// A DELETE of `path`.
+    pub fn delete(&self, path: impl Into<String>) -> Request<'_> {
+        Request::new(self, Method::DELETE, path.into())
+    }
+
+    async fn run(&self, request: Prepared) -> Result<Answer, Error> {
+        let started = Instant::now();
+        let time = Time::of(request.deadline, self.pool.config().timeout(), started);
+        time.deadline
+            .remaining(started)
+            .ok_or_else(|| Error::deadline_exceeded(self.pool.name()))?;
+        let call = self.pool.admit(started)?;
+        let mut tried = Vec::new();
+        loop {
+            let mut lease = call.lease(&tried, request.idempotent(), Instant::now())?;
+            let trouble = match self.attempt(&request, &mut lease, time, tried.len()).await {
+                Ok(answer) => {
+                    call.settle(&answer.outcome(), Instant::now());
+                    return answer.judged(self.pool.name());
+                }
+                Err(Trouble::Refused) if tried.len() + 1 < MOST_INSTANCES => {
+                    tried.push(lease.endpoint().id.clone());
+                    self.pool.retried("connection_refused");
+                    continue;
+                }
+                Err(trouble) => trouble,
+            };
+            return Err(self.give_up(call, &trouble, time.shortened));
+        }
+    }
+
+    async fn attempt(
+        &self,
+        request: &Prepared,
+        lease: &mut Lease,
+        time: Time,
+        resend: usize,
+    ) -> Result<Answer, Trouble> {
+        let now = Instant::now();
+        let remaining = time.deadline.remaining(now).unwrap_or(Duration::ZERO);
+        let resend = u32::try_from(resend).unwrap_or(u32::MAX);
+        let attempt = lease.attempt(&self.metrics, request.method.as_str(), resend);
+        let exchange = self.transport.exchange(
+            request,
+            lease.endpoint().address,
+            attempt.headers(),
+            time.deadline.hand_on(now),
+        );
+        let result = timeout(remaining, exchange)
+            .await
+            .unwrap_or(Err(Trouble::Late));
+        match &result {
+            Ok(answer) => {
+                lease.settle(&answer.outcome(), Instant::now());
+                if answer.draining {
+                    lease.rest_draining(Instant::now());
+                }
+                attempt.finish(Ok(answer.status));
+            }
+            Err(trouble) => {
+                lease.settle(&trouble.outcome(time.shortened), Instant::now());
+                attempt.finish(Err(trouble.error_type()));
+            }
+        }
+        result
+    }
+
+    /// Tells the service's breaker, and says what happened. Running out of less time than the call's
+    /// configured timeout is nobody's failure: the caller was late.
+    fn give_up(&self, call: Call, trouble: &Trouble, shortened: bool) -> Error {
+        let outcome = trouble.outcome(shortened);
+        call.settle(&outcome, Instant::now());
+        let upstream = self.pool.name();
+        match trouble {
+            Trouble::Late if matches!(outcome, Outcome::DeadlineShort) => {
+                Error::deadline_exceeded(upstream)
+            }
+            Trouble::Late => Error::timeout(upstream),
+            Trouble::Refused => Error::unreachable(upstream, "connection refused"),
+            Trouble::Broken(why) => Error::unreachable(upstream, why),
+            Trouble::Senseless(why) => Error::bad_answer(upstream, why),
+        }
+    }
+}

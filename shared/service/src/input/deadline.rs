@@ -5,30 +5,10 @@ use crate::Error;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use std::future::{Ready, ready};
-use std::time::{Duration, Instant};
 
-/// The moment after which nobody waits for the answer.
+/// The moment after which nobody waits for the answer, ready to be handed on to calls.
 #[derive(Debug, Clone, Copy)]
-pub struct Deadline(Instant);
-
-impl Deadline {
-    /// Time is up `budget` after `now`.
-    pub fn after(now: Instant, budget: Duration) -> Self {
-        Self(now + budget)
-    }
-
-    /// The moment itself.
-    pub fn at(&self) -> Instant {
-        self.0
-    }
-
-    /// What is left, nothing when it has passed.
-    pub fn remaining(&self, now: Instant) -> Option<Duration> {
-        self.0
-            .checked_duration_since(now)
-            .filter(|left| !left.is_zero())
-    }
-}
+pub struct Deadline(pub upstream::Deadline);
 
 impl FromRequest for Deadline {
     type Error = Error;

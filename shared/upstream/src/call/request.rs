@@ -1,0 +1,104 @@
+//! One JSON call, as its caller describes it.
+
+use super::Client;
+use super::transport::Answer;
+use crate::error::Error;
+use actix_web::http::Method;
+use resilience::deadline::Deadline;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A call that is being described; nothing is sent before `send`.
+#[must_use = "nothing is sent before send()"]
+pub struct Request<'a> {
+    client: &'a Client,
+    prepared: Prepared,
+    broken: Option<serde_json::Error>,
+}
+
+/// A described call.
+pub(super) struct Prepared {
+    pub method: Method,
+    pub path: String,
+    pub subject: Option<String>,
+    pub key: Option<String>,
+    pub deadline: Option<Deadline>,
+    pub body: Option<Vec<u8>>,
+}
+
+impl Prepared {
+    /// Whether the upstream may meet this call twice without harm.
+    pub(super) fn idempotent(&self) -> bool {
+        self.method != Method::POST || self.key.is_some()
+    }
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn new(client: &'a Client, method: Method, path: String) -> Self {
+        let prepared = Prepared {
+            method,
+            path,
+            subject: None,
+            key: None,
+            deadline: None,
+            body: None,
+        };
+        Self {
+            client,
+            prepared,
+            broken: None,
+        }
+    }
+
+    /// The answer is of no use after this.
+    pub fn deadline(mut self, deadline: Deadline) -> Self {
+        self.prepared.deadline = Some(deadline);
+        self
+    }
+
+    /// On whose behalf, as the gateway said.
+    pub fn subject(mut self, subject: Option<&str>) -> Self {
+        self.prepared.subject = subject.map(str::to_owned);
+        self
+    }
+
+    /// The name of this unit of work, so that it runs once.
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.prepared.key = Some(key.into());
+        self
+    }
+
+    /// The body.
+    pub fn json<T: Serialize + ?Sized>(mut self, body: &T) -> Self {
+        match serde_json::to_vec(body) {
+            Ok(bytes) => self.prepared.body = Some(bytes),
+            Err(error) => self.broken = Some(error),
+        }
+        self
+    }
+
+    /// Calls, and reads the answer as `T`.
+    ///
+    /// # Errors
+    /// [`Error`] says where it failed; an error answer of the upstream keeps its code and status.
+    pub async fn send<T: DeserializeOwned>(self) -> Result<T, Error> {
+        let upstream = self.client.pool().name();
+        let answer = self.answer().await?;
+        serde_json::from_slice(&answer.body).map_err(|error| Error::bad_answer(upstream, error))
+    }
+
+    /// Calls, and reads only whether it succeeded.
+    ///
+    /// # Errors
+    /// As for [`Request::send`].
+    pub async fn send_empty(self) -> Result<(), Error> {
+        self.answer().await.map(|_| ())
+    }
+
+    async fn answer(self) -> Result<Answer, Error> {
+        if let Some(error) = self.broken {
+            return Err(Error::bad_answer(self.client.pool().name(), error));
+        }
+        self.client.run(self.prepared).await
+    }
+}
