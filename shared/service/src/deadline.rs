@@ -30,13 +30,10 @@ pub(crate) async fn enforce<B: MessageBody + 'static>(
     }
     let deadline = upstream::Deadline::after(now, budget);
     request.extensions_mut().insert(Deadline(deadline));
-    let http = request.request().clone();
+    // A copy of the request would make the router panic, so the refusal travels as an error.
     match tokio::time::timeout_at(deadline.at().into(), next.call(request)).await {
         Ok(response) => Ok(response?.map_into_left_body()),
-        Err(_) => {
-            let response = exceeded().error_response().map_into_right_body();
-            Ok(ServiceResponse::new(http, response))
-        }
+        Err(_) => Err(exceeded().into()),
     }
 }
 
