@@ -54,8 +54,15 @@ pub async fn run(verb: Verb) -> Result<ExitCode, Error> {
         Verb::Trace { id: Some(id) } => Command::Trace { id },
         Verb::Trace { id: None } => Command::Traces { count: 20 },
     };
-    match control::ask(&running()?, &command).await? {
-        Answer::Status { table } => say::line(&table.to_string()),
+    let record = running()?;
+    match control::ask(&record, &command).await? {
+        Answer::Status { table } => {
+            say::line(&table.to_string());
+            say::line(&format!(
+                "keys {}  {}  admin token {}",
+                record.keys.demo, record.keys.load, record.keys.admin_token
+            ));
+        }
         Answer::Said { text } | Answer::Failed { why: text } => say::line(text.trim_end()),
     }
     Ok(ExitCode::SUCCESS)

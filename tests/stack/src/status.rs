@@ -18,6 +18,7 @@ pub struct Row {
     pub pid: Option<u32>,
     pub public: Option<SocketAddr>,
     pub ops: Option<SocketAddr>,
+    pub admin: Option<SocketAddr>,
     /// In Consul's catalogue; `absent` when it is not there, `?` when Consul did not answer.
     pub consul: String,
     pub resident_kib: Option<u64>,
@@ -48,6 +49,7 @@ impl Stack {
                 );
                 Row {
                     ops: Some(instance.addresses.ops),
+                    admin: Some(instance.addresses.admin),
                     ..row
                 }
             })
@@ -72,6 +74,7 @@ fn row(unit: &Unit, zone: &str, public: Option<SocketAddr>, consul: &str) -> Row
         pid: process.as_ref().map(|process| process.pid()),
         public,
         ops: None,
+        admin: None,
         consul: consul.to_owned(),
         resident_kib: process.as_ref().and_then(|process| process.resident_kib()),
         up_seconds: process.as_ref().map(|process| process.uptime().as_secs()),
@@ -84,20 +87,31 @@ impl fmt::Display for Table {
         let width = self.0.iter().map(|row| row.name.len()).max().unwrap_or(0) + 2;
         writeln!(
             out,
-            "{:width$}{:6}{:10}{:10}{:18}{:18}{:>8}{:>10}{:>8}{:>8}",
-            "NAME", "ZONE", "STATE", "CONSUL", "PUBLIC", "OPS", "PID", "MEMORY", "UP", "STARTS"
+            "{:width$}{:6}{:10}{:10}{:18}{:18}{:18}{:>8}{:>10}{:>8}{:>8}",
+            "NAME",
+            "ZONE",
+            "STATE",
+            "CONSUL",
+            "PUBLIC",
+            "OPS",
+            "ADMIN",
+            "PID",
+            "MEMORY",
+            "UP",
+            "STARTS"
         )?;
         for row in &self.0 {
             let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
             writeln!(
                 out,
-                "{:width$}{:6}{:10}{:10}{:18}{:18}{:>8}{:>10}{:>8}{:>8}",
+                "{:width$}{:6}{:10}{:10}{:18}{:18}{:18}{:>8}{:>10}{:>8}{:>8}",
                 row.name,
                 row.zone,
                 row.state,
                 row.consul,
                 or_dash(row.public.map(|address| address.to_string())),
                 or_dash(row.ops.map(|address| address.to_string())),
+                or_dash(row.admin.map(|address| address.to_string())),
                 or_dash(row.pid.map(|pid| pid.to_string())),
                 or_dash(
                     row.resident_kib
