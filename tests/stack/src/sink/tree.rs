@@ -11,8 +11,7 @@ const TELLING: &[&str] = &[
     "error.type",
     "http.request.resend_count",
     "lictor.pick_reason",
-    "lictor.upstream.instance",
-    "lictor.upstream.zone",
+    "lictor.zone",
     "lictor.breaker_state",
 ];
 
