@@ -13,7 +13,7 @@ mod error;
 mod lease;
 mod metrics;
 mod pool;
-mod status;
+pub mod status;
 pub mod stream;
 
 pub use config::PoolConfig;
