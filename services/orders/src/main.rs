@@ -1,1 +1,15 @@
-fn main() {}
+//! The orders service: what it is called, what it is built from. The rest is in `lib.rs`.
+
+use orders::{MIGRATIONS, Settings, build};
+use service::Spec;
+
+fn main() -> std::process::ExitCode {
+    service::run(Spec {
+        name: "orders",
+        version: env!("CARGO_PKG_VERSION"),
+        defaults: include_str!("../orders.toml"),
+        migrations: Some(&MIGRATIONS),
+        check: Settings::check,
+        build,
+    })
+}

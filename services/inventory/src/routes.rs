@@ -1,0 +1,59 @@
+//! The API: each handler is extractors, one call into the domain, a response.
+
+use crate::item::{ItemUpdate, Sku};
+use crate::ledger::{Ledger, Reserved};
+use crate::reservation::{OrderId, Request};
+use crate::shelf::Shelf;
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use actix_web::web::{Data, ServiceConfig, delete, get, post, put};
+use service::Error;
+use service::input::{Json, Page, Path, Query};
+
+type Answer = Result<HttpResponse, Error>;
+
+pub fn configure(config: &mut ServiceConfig) {
+    config
+        .route("/inventory/items", get().to(list))
+        .route("/inventory/items/{sku}", get().to(show))
+        .route("/inventory/items/{sku}", put().to(restock))
+        .route("/inventory/reservations", post().to(reserve))
+        .route("/inventory/reservations/{order_id}", get().to(reservation))
+        .route("/inventory/reservations/{order_id}", delete().to(release))
+        .route("/inventory/reservations/{order_id}/confirm", post().to(confirm));
+}
+
+async fn list(shelf: Data<Shelf>, Query(page): Query<Page>) -> Answer {
+    Ok(HttpResponse::Ok().json(shelf.page(&page).await?))
+}
+
+async fn show(shelf: Data<Shelf>, Path(sku): Path<Sku>) -> Answer {
+    Ok(HttpResponse::Ok().json(shelf.get(&sku).await?))
+}
+
+async fn restock(shelf: Data<Shelf>, Path(sku): Path<Sku>, Json(update): Json<ItemUpdate>) -> Answer {
+    Ok(HttpResponse::Ok().json(shelf.put(&sku, &update).await?))
+}
+
+async fn reserve(ledger: Data<Ledger>, Json(request): Json<Request>) -> Answer {
+    Ok(match ledger.reserve(&request).await? {
+        Reserved::New(made) => {
+            let location = format!("/inventory/reservations/{}", made.order_id.as_str());
+            HttpResponse::Created().insert_header((header::LOCATION, location)).json(made)
+        }
+        Reserved::Known(known) => HttpResponse::Ok().json(known),
+    })
+}
+
+async fn reservation(ledger: Data<Ledger>, Path(order): Path<OrderId>) -> Answer {
+    Ok(HttpResponse::Ok().json(ledger.get(&order).await?))
+}
+
+async fn release(ledger: Data<Ledger>, Path(order): Path<OrderId>) -> Answer {
+    ledger.release(&order).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn confirm(ledger: Data<Ledger>, Path(order): Path<OrderId>) -> Answer {
+    Ok(HttpResponse::Ok().json(ledger.confirm(&order).await?))
+}

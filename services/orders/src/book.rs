@@ -1,0 +1,180 @@
+//! The orders' table. An order changes its status by an `UPDATE` that names the status it comes
+//! from: of two that try, one changes a row, and the other looks again.
+
+use crate::clock::now_ms;
+use crate::order::{Lines, NewOrder, Order, OrderId, Stats, UserId};
+use crate::refusal::Reason;
+use crate::status::Status;
+use service::input::Page;
+use service::output::Listing;
+use service::{Error, Store};
+use sqlx::{Any, Executor};
+
+/// The orders of this store.
+#[derive(Clone)]
+pub struct Book {
+    store: Store,
+}
+
+/// What inventory and payments said about an order that is taken.
+pub struct Settled {
+    pub items: Lines,
+    pub total_cents: i64,
+    pub payment_id: String,
+}
+
+/// A list that goes from the newest to the oldest starts above every id: the letter after the last
+/// hexadecimal digit, in every collation.
+const ABOVE_ALL: &str = "ord_g";
+
+impl Book {
+    pub fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    /// # Errors
+    /// 404 `not_found`.
+    pub async fn get(&self, id: &OrderId) -> Result<Order, Error> {
+        sqlx::query_as(
+            "SELECT id, user_id, status, reason, items, total_cents, payment_id, created_at_ms, updated_at_ms
+             FROM orders WHERE id = $1",
+        )
+        .bind(id.as_str())
+        .fetch_optional(self.store.pool())
+        .await?
+        .ok_or_else(|| Error::not_found("order", id.as_str()))
+    }
+
+    /// The newest first.
+    pub async fn page(&self, page: &Page) -> Result<Listing<Order>, Error> {
+        let orders = sqlx::query_as(
+            "SELECT id, user_id, status, reason, items, total_cents, payment_id, created_at_ms, updated_at_ms
+             FROM orders WHERE id < $1 ORDER BY id DESC LIMIT $2",
+        )
+        .bind(before(page)?)
+        .bind(page.limit() + 1)
+        .fetch_all(self.store.pool())
+        .await?;
+        let total = sqlx::query_scalar("SELECT COUNT(*) FROM orders").fetch_one(self.store.pool()).await?;
+        Ok(listing(orders, page, total))
+    }
+
+    /// The newest first. A user who never ordered has an empty list: users are not known here.
+    pub async fn page_of(&self, user: &UserId, page: &Page) -> Result<Listing<Order>, Error> {
+        let orders = sqlx::query_as(
+            "SELECT id, user_id, status, reason, items, total_cents, payment_id, created_at_ms, updated_at_ms
+             FROM orders WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+        )
+        .bind(user.as_str())
+        .bind(before(page)?)
+        .bind(page.limit() + 1)
+        .fetch_all(self.store.pool())
+        .await?;
+        let total = sqlx::query_scalar("SELECT COUNT(*) FROM orders WHERE user_id = $1")
+            .bind(user.as_str())
+            .fetch_one(self.store.pool())
+            .await?;
+        Ok(listing(orders, page, total))
+    }
+
+    pub async fn stats(&self) -> Result<Stats, Error> {
+        let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+            "SELECT status, COUNT(*), CAST(SUM(total_cents) AS BIGINT) FROM orders GROUP BY status",
+        )
+        .fetch_all(self.store.pool())
+        .await?;
+        let mut stats = Stats::default();
+        for (status, orders, cents) in rows {
+            let status = Status::try_from(status).map_err(Error::internal)?;
+            stats.total_orders += orders;
+            if !status.is_final() {
+                stats.pending_orders += orders;
+            }
+            if status == Status::Completed {
+                stats.completed_orders += orders;
+            }
+            if status.is_revenue() {
+                stats.total_revenue_cents = stats.total_revenue_cents.saturating_add(cents);
+            }
+        }
+        Ok(stats)
+    }
+
+    /// Writes the order down before anything is done about it.
+    pub async fn accept(&self, id: &OrderId, new: &NewOrder) -> Result<(), Error> {
+        insert(self.store.pool(), id, new).await
+    }
+
+    /// Whether the order was in `from` and is in `to` now.
+    pub async fn moves(&self, id: &OrderId, from: Status, to: Status) -> Result<bool, Error> {
+        let done = sqlx::query("UPDATE orders SET status = $3, updated_at_ms = $4 WHERE id = $1 AND status = $2")
+            .bind(id.as_str())
+            .bind(from.as_str())
+            .bind(to.as_str())
+            .bind(now_ms())
+            .execute(self.store.pool())
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// The shop gives up on an accepted order, and says why.
+    pub async fn give_up(&self, id: &OrderId, reason: Reason) -> Result<bool, Error> {
+        let done = sqlx::query(
+            "UPDATE orders SET status = 'cancelling', reason = $2, updated_at_ms = $3 WHERE id = $1 AND status = 'accepted'",
+        )
+        .bind(id.as_str())
+        .bind(reason.code())
+        .bind(now_ms())
+        .execute(self.store.pool())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Reserved and paid: prices, sum and payment are known now.
+    pub async fn confirm(&self, id: &OrderId, settled: &Settled) -> Result<bool, Error> {
+        let done = sqlx::query(
+            "UPDATE orders SET status = 'confirmed', items = $2, total_cents = $3, payment_id = $4, updated_at_ms = $5
+             WHERE id = $1 AND status = 'accepted'",
+        )
+        .bind(id.as_str())
+        .bind(settled.items.to_json())
+        .bind(settled.total_cents)
+        .bind(settled.payment_id.as_str())
+        .bind(now_ms())
+        .execute(self.store.pool())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+}
+
+/// An accepted order without prices; part of a transaction when a key comes with it.
+pub async fn insert<'e, E>(executor: E, id: &OrderId, new: &NewOrder) -> Result<(), Error>
+where
+    E: Executor<'e, Database = Any>,
+{
+    sqlx::query(
+        "INSERT INTO orders (id, user_id, status, items, total_cents, created_at_ms, updated_at_ms)
+         VALUES ($1, $2, 'accepted', $3, 0, $4, $4)",
+    )
+    .bind(id.as_str())
+    .bind(new.user_id.as_str())
+    .bind(new.items.unpriced().to_json())
+    .bind(now_ms())
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+fn before(page: &Page) -> Result<String, Error> {
+    let Some(after) = page.after() else { return Ok(ABOVE_ALL.to_owned()) };
+    let id = OrderId::try_from(after.to_owned()).map_err(|reason| Error::invalid("after", reason))?;
+    Ok(id.as_str().to_owned())
+}
+
+/// `orders` has one row more than the page if there is a next one.
+fn listing(mut orders: Vec<Order>, page: &Page, total: i64) -> Listing<Order> {
+    let more = orders.len() as i64 > page.limit();
+    orders.truncate(page.limit() as usize);
+    let after = orders.last().filter(|_| more).map(|order| order.id.as_str().to_owned());
+    Listing { items: orders, total, after }
+}

@@ -1,0 +1,85 @@
+//! The API: each handler is extractors, one call into the domain, a response.
+
+use crate::book::Book;
+use crate::checkout::Outcome;
+use crate::desk::{Desk, Submitted};
+use crate::idempotency::Key;
+use crate::order::{NewOrder, OrderId, UserId};
+use crate::status::Status;
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use actix_web::web::{Data, ServiceConfig, delete, get, post, put};
+use serde::Deserialize;
+use service::Error;
+use service::input::{Deadline, IdempotencyKey, Json, Page, Path, Query, Subject};
+
+type Answer = Result<HttpResponse, Error>;
+
+/// The body of `PUT /orders/{id}/status`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Move {
+    status: Status,
+}
+
+/// Whose keys are meant when nobody is signed in.
+const ANONYMOUS: &str = "anonymous";
+/// Says that the answer was given before.
+const REPLAYED: &str = "Idempotent-Replayed";
+
+pub fn configure(config: &mut ServiceConfig) {
+    config
+        .route("/orders", get().to(list))
+        .route("/orders", post().to(submit))
+        .route("/orders/stats", get().to(stats))
+        .route("/orders/user/{user_id}", get().to(of_user))
+        .route("/orders/{id}", get().to(show))
+        .route("/orders/{id}", delete().to(cancel))
+        .route("/orders/{id}/status", put().to(move_on));
+}
+
+async fn list(book: Data<Book>, Query(page): Query<Page>) -> Answer {
+    Ok(HttpResponse::Ok().json(book.page(&page).await?))
+}
+
+async fn of_user(book: Data<Book>, Path(user): Path<UserId>, Query(page): Query<Page>) -> Answer {
+    Ok(HttpResponse::Ok().json(book.page_of(&user, &page).await?))
+}
+
+async fn stats(book: Data<Book>) -> Answer {
+    Ok(HttpResponse::Ok().json(book.stats().await?))
+}
+
+async fn show(book: Data<Book>, Path(id): Path<OrderId>) -> Answer {
+    Ok(HttpResponse::Ok().json(book.get(&id).await?))
+}
+
+async fn submit(
+    desk: Data<Desk>,
+    Subject(subject): Subject,
+    IdempotencyKey(key): IdempotencyKey,
+    Deadline(deadline): Deadline,
+    Json(new): Json<NewOrder>,
+) -> Answer {
+    let subject = subject.unwrap_or_else(|| ANONYMOUS.to_owned());
+    let key = key.map(|key| Key { subject, key });
+    let Submitted { outcome, replayed } = desk.submit(key, new, deadline).await?;
+    let order = match outcome {
+        Outcome::Placed(order) => order,
+        Outcome::Refused(refusal) => return Err(refusal.into()),
+    };
+    let mut response = HttpResponse::Created();
+    response.insert_header((header::LOCATION, format!("/orders/{}", order.id.as_str())));
+    if replayed {
+        response.insert_header((REPLAYED, "true"));
+    }
+    Ok(response.json(order))
+}
+
+async fn move_on(desk: Data<Desk>, Path(id): Path<OrderId>, Json(body): Json<Move>) -> Answer {
+    Ok(HttpResponse::Ok().json(desk.move_to(id, body.status).await?))
+}
+
+async fn cancel(desk: Data<Desk>, Path(id): Path<OrderId>) -> Answer {
+    Ok(HttpResponse::Ok().json(desk.cancel(id).await?))
+}

@@ -1,0 +1,36 @@
+//! The API: each handler is extractors, one call into the domain, a response.
+
+use crate::payment::{Charge, Reference};
+use crate::till::{Charged, Till};
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use actix_web::web::{Data, ServiceConfig, get, post};
+use service::Error;
+use service::input::{Json, Path};
+
+type Answer = Result<HttpResponse, Error>;
+
+pub fn configure(config: &mut ServiceConfig) {
+    config
+        .route("/payments", post().to(charge))
+        .route("/payments/{id}", get().to(show))
+        .route("/payments/{id}/refund", post().to(refund));
+}
+
+async fn charge(till: Data<Till>, Json(charge): Json<Charge>) -> Answer {
+    Ok(match till.charge(&charge).await? {
+        Charged::Now(payment) => {
+            let location = format!("/payments/{}", payment.id);
+            HttpResponse::Created().insert_header((header::LOCATION, location)).json(payment)
+        }
+        Charged::Before(payment) => HttpResponse::Ok().json(payment),
+    })
+}
+
+async fn show(till: Data<Till>, Path(reference): Path<Reference>) -> Answer {
+    Ok(HttpResponse::Ok().json(till.get(&reference).await?))
+}
+
+async fn refund(till: Data<Till>, Path(reference): Path<Reference>) -> Answer {
+    Ok(HttpResponse::Ok().json(till.refund(&reference).await?))
+}

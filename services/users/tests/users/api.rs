@@ -1,0 +1,90 @@
+//! The service on a real socket with a real SQLite file, and the verbs that tests use.
+
+use awc::http::Method;
+use serde_json::{Value, json};
+use service::testing::{self, Running};
+use tempfile::TempDir;
+use users::{MIGRATIONS, Settings, Users, app};
+
+/// One instance of the service.
+pub struct Api {
+    running: Running,
+    client: awc::Client,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: awc::http::header::HeaderMap,
+    pub body: Value,
+}
+
+pub fn settings() -> Settings {
+    settings_with_queue(10_000)
+}
+
+/// New hashes are cheap; those of the demo users are real, half a second each in a debug build.
+pub fn settings_with_queue(queue_ms: u64) -> Settings {
+    serde_json::from_value(json!({
+        "users": {"seed": true},
+        "password": {"memory_kib": 64, "passes": 1, "queue_ms": queue_ms},
+        "token": {"issuer": "lictor-users", "audience": "lictor", "lifetime_s": 900},
+    }))
+    .unwrap()
+}
+
+pub fn directory() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+impl Api {
+    /// Starts an instance on this directory's store.
+    pub async fn start(directory: &TempDir, settings: Settings) -> Self {
+        let store = testing::store(&MIGRATIONS, &directory.path().join("users.db")).await;
+        let users = Users::open(store, settings).await.unwrap();
+        Self { running: testing::serve(app(users)).await, client: awc::Client::default() }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, String::new()).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::POST, path, body.to_string()).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::PUT, path, body.to_string()).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, String::new()).await
+    }
+
+    pub async fn send(&self, method: Method, path: &str, body: String) -> Answer {
+        self.send_with(method, path, body, ("accept", "*/*")).await
+    }
+
+    pub async fn send_with(&self, method: Method, path: &str, body: String, header: (&str, &str)) -> Answer {
+        let request = self.client.request(method, format!("{}{path}", self.running.url));
+        let request = request.insert_header(("content-type", "application/json")).insert_header(header);
+        let mut response = request.send_body(body).await.unwrap();
+        let bytes = response.body().await.unwrap();
+        Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        }
+    }
+}
+
+impl Answer {
+    /// The problem's code and field.
+    pub fn problem(&self) -> (&str, &str) {
+        let media = self.headers.get("content-type").unwrap();
+        assert_eq!(media, "application/problem+json");
+        assert_eq!(self.body["status"], self.status);
+        (self.body["code"].as_str().unwrap(), self.body["field"].as_str().unwrap_or_default())
+    }
+}

@@ -1,0 +1,7 @@
+//! The users service over HTTP.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod accounts;
+mod api;
+mod bad_input;
+mod sign_in;
