@@ -1,121 +1,231 @@
-//! Bad configuration ends a process with exit code 64 and one line that says key, value and reason.
+//! A process that is told nonsense says which key, which value and why, and ends with 64 before it binds anything.
 
-use stack::Place;
-use std::process::{Command, Output};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
-fn run(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-    let binary = Place::find().unwrap().binary(program);
-    Command::new(&binary)
-        .args(arguments)
-        .envs(variables.iter().copied())
-        .output()
-        .unwrap_or_else(|error| {
-            panic!(
-                "{}: {error}; build it: cargo build --profile stack",
-                binary.display()
-            )
-        })
+use stack::{Client, Place, Program};
+
+/// Configuration is checked before anything binds; a process that lives longer has accepted it.
+const SOON: Duration = Duration::from_secs(10);
+
+fn place() -> Place {
+    let place = Place::find().unwrap();
+    stack::binaries::check(&place).unwrap_or_else(|error| panic!("{error}"));
+    place
 }
 
-#[test]
-fn each_bad_value_is_told_as_key_value_and_reason_before_anything_binds() {
-    let directory = tempfile::tempdir().unwrap();
-    let broken = directory.path().join("broken.toml");
-    std::fs::write(&broken, "[server\n").unwrap();
-    let broken = broken.to_str().unwrap();
-    for (program, arguments, variables, told) in [
+/// Runs a binary that is expected to end by itself.
+async fn run(binary: &str, folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Output {
+    let mut command = tokio::process::Command::new(place().binary(binary));
+    command
+        .args(args)
+        .envs(env.iter().copied())
+        .current_dir(folder)
+        .kill_on_drop(true)
+        .stdin(Stdio::null());
+    tokio::time::timeout(SOON, command.output())
+        .await
+        .expect("it ends by itself")
+        .unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&[output.stdout.as_slice(), output.stderr.as_slice()].concat())
+        .into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nonsense_ends_with_64_and_names_key_value_and_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad.toml");
+    let rows: &[(&str, &str, &[&str])] = &[
+        ("gateway", "[edge]\nhead_bites = 1\n", &["head_bites"]),
         (
-            "users",
-            vec![],
-            vec![("LICTOR_SERVER__WORKERS", "many")],
-            ["server.workers", "many"],
-        ),
-        (
-            "users",
-            vec![],
-            vec![("LICTOR_SERVER__WOKERS", "2")],
-            ["server.wokers", "2"],
-        ),
-        (
-            "users",
-            vec![],
-            vec![("LICTOR_SERVER__PUBLIC", "nowhere")],
-            ["server.public", "nowhere"],
-        ),
-        (
-            "users",
-            vec![],
-            vec![("LICTOR_IDENTITY__ZONE", "Zone A")],
-            ["identity.zone", "Zone A"],
-        ),
-        (
-            "users",
-            vec![],
-            vec![("LICTOR_CONSUL__ADDRESS", "ftp://x")],
-            ["consul.address", "ftp://x"],
-        ),
-        (
-            "users",
-            vec![],
-            vec![("LICTOR_STORE__URL", "mysql://x")],
-            ["store.url", "mysql"],
-        ),
-        (
-            "users",
-            vec!["--config", broken],
-            vec![],
-            ["--config", "broken.toml"],
+            "gateway",
+            "[edge]\nin_flight = \"many\"\n",
+            &["edge.in_flight", "many"],
         ),
         (
             "gateway",
-            vec![],
-            vec![("LICTOR_TELEMETRY__SAMPLE_RATIO", "2")],
-            ["telemetry.sample_ratio", "2"],
+            "[keys.demo]\ndigest = \"zz\"\nsubject = \"demo\"\n",
+            &["keys.demo", "zz"],
         ),
         (
-            "gateway",
-            vec!["--config", "/no/such/file.toml"],
-            vec![],
-            ["--config", "/no/such/file.toml"],
+            "users",
+            "[server]\npublic = \"nowhere\"\n",
+            &["server.public", "nowhere"],
         ),
-        ("gateway", vec!["--colour"], vec![], ["--colour", ""]),
-    ] {
-        let output = run(program, &arguments, &variables);
-        let line = String::from_utf8(output.stderr).unwrap();
-        println!(
-            "{program} {arguments:?} {variables:?} -> {:?} {}",
-            output.status.code(),
-            line.trim()
-        );
-        assert_eq!(output.status.code(), Some(64), "{line}");
-        assert_eq!(line.trim().lines().count(), 1, "{line}");
-        assert!(
-            told.iter().all(|word| line.contains(word)),
-            "{told:?} in {line}"
-        );
+        (
+            "users",
+            "[store]\nurl = \"gopher://x\"\n",
+            &["store.url", "gopher"],
+        ),
+        (
+            "orders",
+            "[identity]\nzone = \"Not A Zone\"\n",
+            &["identity.zone", "Not A Zone"],
+        ),
+        ("orders", "this is not toml", &["bad.toml"]),
+    ];
+    let mut wrong = Vec::new();
+    for (binary, text, words) in rows {
+        std::fs::write(&file, text).unwrap();
+        let output = run(
+            binary,
+            folder.path(),
+            &["--config", file.to_str().unwrap()],
+            &[],
+        )
+        .await;
+        let said = said(&output);
+        if output.status.code() != Some(64) || !words.iter().all(|word| said.contains(word)) {
+            wrong.push(format!("{binary} with {text:?}: {} {said}", output.status));
+        }
     }
+    let output = run(
+        "users",
+        folder.path(),
+        &[],
+        &[("LICTOR_SERVER__WORKERS", "some")],
+    )
+    .await;
+    if output.status.code() != Some(64) || !said(&output).contains("some") {
+        wrong.push(format!(
+            "users with LICTOR_SERVER__WORKERS=some: {} {}",
+            output.status,
+            said(&output)
+        ));
+    }
+    let output = run("users", folder.path(), &["--config", "/nowhere.toml"], &[]).await;
+    if output.status.code() != Some(64) || !said(&output).contains("/nowhere.toml") {
+        wrong.push(format!(
+            "users with a file that is not there: {} {}",
+            output.status,
+            said(&output)
+        ));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-#[test]
-fn a_taken_port_and_an_unwritable_directory_are_one_clear_line() {
-    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let taken = holder.local_addr().unwrap().to_string();
-    for (variable, value, told) in [
-        ("LICTOR_SERVER__PUBLIC", taken.as_str(), "server.public"),
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_port_and_an_unwritable_store_are_told_in_one_clear_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let store = format!("sqlite://{}/users.db", folder.path().display());
+    let free = [
+        ("LICTOR_SERVER__OPS", "127.0.0.1:0"),
+        ("LICTOR_SERVER__ADMIN", "127.0.0.1:0"),
+    ];
+    let output = run(
+        "users",
+        folder.path(),
+        &[],
+        &[
+            &[
+                ("LICTOR_SERVER__PUBLIC", address.as_str()),
+                ("LICTOR_STORE__URL", &store),
+            ][..],
+            &free,
+        ]
+        .concat(),
+    )
+    .await;
+    assert!(
+        !output.status.success() && said(&output).contains(&address),
+        "{} {}",
+        output.status,
+        said(&output)
+    );
+
+    let nowhere = "sqlite:///proc/nowhere/users.db";
+    let output = run(
+        "users",
+        folder.path(),
+        &[],
+        &[
+            &[
+                ("LICTOR_SERVER__PUBLIC", "127.0.0.1:0"),
+                ("LICTOR_STORE__URL", nowhere),
+            ][..],
+            &free,
+        ]
+        .concat(),
+    )
+    .await;
+    assert!(
+        !output.status.success() && said(&output).contains("/proc/nowhere"),
+        "{} {}",
+        output.status,
+        said(&output)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_without_consul_serves_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = || {
+        std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+    };
+    let (public, ops, admin) = (port(), port(), port());
+    let env = [
+        ("LICTOR_SERVER__PUBLIC", public.to_string()),
+        ("LICTOR_SERVER__OPS", ops.to_string()),
+        ("LICTOR_SERVER__ADMIN", admin.to_string()),
         (
             "LICTOR_STORE__URL",
-            "sqlite:///proc/no/users.db",
-            "store.url",
+            format!("sqlite://{}/users.db", folder.path().display()),
         ),
+        ("LICTOR_CONSUL__ADDRESS", "http://127.0.0.1:9".to_owned()),
+    ];
+    let program = Program {
+        name: "users".into(),
+        path: place().binary("users"),
+        args: Vec::new(),
+        env: BTreeMap::from(env.map(|(key, value)| (key.to_owned(), value))),
+        log: folder.path().join("users.log"),
+    };
+    let unit = stack::Unit::new(program, stack::Reporter::silent());
+    unit.start().unwrap();
+    super::system::eventually(&Client::new(public), "/users", SOON, |answer| {
+        answer.status == 200
+    })
+    .await;
+    let said = stack::wait::until("a word about Consul", SOON, || async {
+        let words = unit.program().last_words(100);
+        if words.to_lowercase().contains("consul") {
+            Ok(())
+        } else {
+            Err(words)
+        }
+    });
+    said.await.unwrap();
+    assert!(unit.stop(SOON).await, "it drains without Consul too");
+}
+
+#[test]
+fn the_version_is_told_without_a_configuration() {
+    for binary in [
+        "gateway",
+        "users",
+        "orders",
+        "inventory",
+        "payments",
+        "recommendations",
     ] {
-        let output = run("users", &[], &[(variable, value)]);
-        let line = String::from_utf8(output.stderr).unwrap();
-        println!(
-            "{variable}={value} -> {:?} {}",
-            output.status.code(),
-            line.trim()
+        let output = Command::new(place().binary(binary))
+            .arg("--version")
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success() && said(&output).contains(binary),
+            "{}",
+            said(&output)
         );
-        assert_eq!(output.status.code(), Some(69), "{line}");
-        assert!(line.contains(told), "{line}");
     }
 }

@@ -1,41 +1,57 @@
-//! The quota of a key: exactly what was promised, and nobody else pays for it.
+//! One key's hurry is not another key's wait.
 
-use crate::stage::play;
+use std::time::{Duration, Instant};
+
 use futures_util::future::join_all;
-use std::time::Duration;
-use tokio::time::sleep;
 
-#[tokio::test]
-async fn a_hundred_of_130_requests_at_once_are_admitted_and_the_rest_are_told_when_to_come_back() {
-    play(|stack| async move {
-        let client = stack.client();
-        // Connections first, so that the burst is a burst.
-        join_all((0..130).map(|_| client.get("/api/no-such-route"))).await;
-        let answers = join_all((0..130).map(|_| client.get("/api/users"))).await;
-        let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
-        let admitted = answers.iter().filter(|answer| answer.status == 200).count();
-        let refused: Vec<_> = answers
+use super::system::{System, ok};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_130_requests_at_once_100_are_admitted_and_the_rest_are_told_when_to_come_back() {
+    let system = System::start("limits").await;
+    let client = system.client();
+    let answers = join_all((0..130).map(|_| client.get("/api/users?limit=1"))).await;
+    let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+    let count = |status| {
+        answers
             .iter()
-            .filter(|answer| answer.status == 429)
-            .collect();
-        println!("admitted {admitted}, refused {}", refused.len());
-        assert_eq!((admitted, refused.len()), (100, 30));
-        let mut longest = 0;
-        for answer in &refused {
-            let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
-            assert!((1..=60).contains(&wait), "{wait}");
-            assert_eq!(answer.json()["code"], "rate_limited");
-            longest = longest.max(wait);
-        }
-        let other = stack.load_client().get("/api/users").await.unwrap();
-        assert_eq!(other.status, 200, "another key is unharmed");
+            .filter(|answer| answer.status == status)
+            .count()
+    };
+    // One cell comes back every 600 ms: a slow machine may see one or two more admitted.
+    assert!(
+        (100..=102).contains(&count(200)) && count(200) + count(429) == 130,
+        "{} admitted, {} refused",
+        count(200),
+        count(429)
+    );
 
-        sleep(Duration::from_secs(longest)).await;
-        assert_eq!(
-            client.get("/api/users").await.unwrap().status,
-            200,
-            "who waits as told is admitted"
-        );
-    })
-    .await;
+    let refused = answers.iter().find(|answer| answer.status == 429).unwrap();
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert_eq!(
+        refused.header("content-type"),
+        Some("application/problem+json")
+    );
+    assert!(
+        refused.header("ratelimit-limit").is_some() || refused.header("ratelimit").is_some(),
+        "{:?}",
+        refused.headers
+    );
+
+    ok(system.load_client().get("/api/users?limit=1").await);
+
+    let told = Instant::now() + Duration::from_secs(wait);
+    let admitted = stack::wait::until(
+        "the time that was told",
+        Duration::from_secs(wait + 5),
+        || async {
+            if Instant::now() < told {
+                Err("not yet".to_owned())
+            } else {
+                Ok(client.get("/api/users?limit=1").await)
+            }
+        },
+    );
+    ok(admitted.await.unwrap());
+    system.stop().await;
 }

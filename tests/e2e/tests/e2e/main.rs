@@ -1,20 +1,16 @@
-//! The whole system as people run it: a real Consul agent, two instances of five services in two
-//! zones, the gateway, as native processes of the optimised build.
+//! The real system under real faults: every process as it is built to run, a real Consul, two zones.
 //!
-//! One scenario at a time (`stage`): each starts a system of its own and leaves nothing behind.
+//! Each file is one promise. A test brings up a system of its own; they run one after the other, because load on one would be noise for the next.
 #![allow(clippy::unwrap_used, reason = "tests")]
-#![allow(
-    clippy::print_stdout,
-    reason = "the figures of a run belong in its output"
-)]
 
-mod stage;
+mod system;
 
 mod bad_configuration;
 mod bad_input;
-mod consul_lost;
+mod consul_outage;
+mod failover;
 mod limits;
-mod orders;
-mod running;
-mod tracing;
-mod zones;
+mod rolling_restart;
+mod shop;
+mod sold_out;
+mod trace;

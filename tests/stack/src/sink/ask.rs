@@ -14,20 +14,11 @@ impl Stack {
     /// A trace as it is when no more of it arrives.
     pub async fn trace(&self, id: &str) -> Result<Trace, Error> {
         let sink = self.sink()?;
-        let mut before = 0;
-        let whole = wait::until("the trace", ON_ITS_WAY, || {
-            let trace = sink.trace(id);
-            let (now, last) = (trace.as_ref().map_or(0, |trace| trace.spans.len()), before);
-            before = now;
-            async move {
-                if now > 0
-                    && now == last
-                    && trace.as_ref().is_some_and(|trace| trace.roots().len() == 1)
-                {
-                    return trace.ok_or_else(String::new);
-                }
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                Err(format!("{now} spans"))
+        let whole = wait::until("the whole trace", ON_ITS_WAY, || async {
+            match sink.trace(id) {
+                Some(trace) if trace.is_whole() => Ok(trace),
+                Some(trace) => Err(format!("{} spans", trace.spans.len())),
+                None => Err("nothing of it".to_owned()),
             }
         });
         match whole.await {

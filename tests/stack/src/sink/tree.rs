@@ -42,6 +42,19 @@ impl Trace {
             .collect()
     }
 
+    /// One root, and every answered call has what was done for it.
+    pub fn is_whole(&self) -> bool {
+        let answered = |span: &&Span| {
+            span.kind == "client" && span.attribute("http.response.status_code").is_some()
+        };
+        self.roots().len() == 1
+            && self
+                .spans
+                .iter()
+                .filter(answered)
+                .all(|span| !self.children(span).is_empty())
+    }
+
     fn sorted(&self, wanted: impl Fn(&Span) -> bool) -> Vec<&Span> {
         let mut spans: Vec<&Span> = self.spans.iter().filter(|span| wanted(span)).collect();
         spans.sort_by_key(|span| span.start);
@@ -162,6 +175,17 @@ mod tests {
                 "      └─ orders/a  server  GET /x  unset  1.5 ms  http.response.status_code=200\n"
             ),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn a_trace_is_whole_when_each_answered_call_shows_what_was_done_for_it() {
+        let mut trace = trace();
+        assert!(trace.is_whole());
+        trace.spans.remove(0);
+        assert!(
+            !trace.is_whole(),
+            "the call to orders was answered, by nobody that is here"
         );
     }
 

@@ -1,0 +1,154 @@
+//! The shop through the gateway: what is registered, what answers, what is missing when a part is dead.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::system::{System, eventually, ok};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_is_registered_with_zone_and_version_and_the_shop_is_open() {
+    let system = System::start("shop").await;
+    let consul = stack::Client::new(system.consul().address());
+    for service in [
+        "users",
+        "orders",
+        "inventory",
+        "payments",
+        "recommendations",
+        "gateway",
+    ] {
+        let listed = ok(consul
+            .get(&format!("/v1/health/service/{service}?passing"))
+            .await)
+        .json();
+        let zones: Vec<&str> = listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| entry["Service"]["Meta"]["zone"].as_str().unwrap())
+            .collect();
+        let expected: &[&str] = if service == "gateway" {
+            &["a"]
+        } else {
+            &["a", "b"]
+        };
+        assert_eq!(
+            zones.iter().collect::<BTreeSet<_>>(),
+            expected.iter().collect(),
+            "{service}: {listed}"
+        );
+        for entry in listed.as_array().unwrap() {
+            let (meta, tags) = (
+                &entry["Service"]["Meta"],
+                entry["Service"]["Tags"].to_string(),
+            );
+            assert!(
+                meta["version"].is_string() && meta["ops_port"].is_string(),
+                "{meta}"
+            );
+            assert!(
+                tags.contains("zone=") && tags.contains("version="),
+                "{tags}"
+            );
+        }
+    }
+
+    let client = system.load_client();
+    let order = ok(client.post("/api/orders", &system.order().await).await).json();
+    let (id, user) = (
+        order["id"].as_str().unwrap(),
+        order["user_id"].as_str().unwrap(),
+    );
+    assert_eq!(
+        ok(client.get(&format!("/api/orders/{id}")).await).json()["id"],
+        order["id"]
+    );
+    for path in [
+        &format!("/api/users/{user}"),
+        &format!("/api/orders/user/{user}"),
+        &format!("/api/recommendations/{user}"),
+        "/api/users/stats",
+    ] {
+        ok(client.get(path).await);
+    }
+    let profile = ok(client.get(&format!("/api/users/{user}/profile")).await).json();
+    assert_eq!(
+        (&profile["user"]["id"], &profile["partial"]),
+        (&order["user_id"], &Value::Null),
+        "{profile}"
+    );
+    let health = ok(client.get("/api/health").await).json();
+    assert!(
+        [
+            "users",
+            "orders",
+            "inventory",
+            "payments",
+            "recommendations"
+        ]
+        .iter()
+        .all(|name| health.to_string().contains(name)),
+        "{health}"
+    );
+
+    let dashboard = ok(client.get("/api/dashboard").await).json();
+    for number in [
+        "total_users",
+        "total_orders",
+        "pending_orders",
+        "completed_orders",
+        "total_revenue",
+    ] {
+        assert!(dashboard[number].is_number(), "{number}: {dashboard}");
+    }
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_service_is_named_as_missing_and_never_a_404() {
+    let system = System::start("dead-orders").await;
+    let client = system.load_client();
+    let user = system.ids("/api/users", "id").await.remove(0);
+    for zone in ["a", "b"] {
+        system.kill(&format!("orders-{zone}1")).await.unwrap();
+    }
+    let soon = Duration::from_secs(10);
+    let refused = eventually(&client, "/api/orders", soon, |answer| answer.status == 503).await;
+    assert!(
+        refused.header("retry-after").is_some(),
+        "{:?}",
+        refused.headers
+    );
+    assert_eq!(
+        refused.header("content-type"),
+        Some("application/problem+json")
+    );
+    for path in [
+        format!("/api/users/{user}/profile"),
+        "/api/dashboard".to_owned(),
+    ] {
+        let partial = eventually(&client, &path, soon, |answer| answer.status == 200).await;
+        assert_eq!(
+            (
+                &partial.json()["partial"],
+                partial.header("x-gateway-complete")
+            ),
+            (&json!(true), Some("false")),
+            "{}",
+            partial.text()
+        );
+        assert!(
+            partial.json()["missing"].to_string().contains("orders"),
+            "{}",
+            partial.text()
+        );
+    }
+    ok(client.get("/api/inventory/items").await);
+    for zone in ["a", "b"] {
+        system.restart(&format!("orders-{zone}1")).await.unwrap();
+    }
+    eventually(&client, "/api/orders", soon, |answer| answer.status == 200).await;
+    system.stop().await;
+}

@@ -1,0 +1,55 @@
+//! One order is one trace, through every process that took part.
+
+use std::collections::BTreeSet;
+
+use super::system::{System, ok};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_one_trace_from_the_gateway_to_inventory_and_payments() {
+    let system = System::start("trace").await;
+    let order = system.order().await;
+    let placed = ok(system.client().post("/api/orders", &order).await);
+    let trace = system
+        .trace(
+            placed
+                .header("traceresponse")
+                .expect("the answer names its trace"),
+        )
+        .await
+        .unwrap();
+
+    let calls = [
+        ("gateway", "orders"),
+        ("orders", "inventory"),
+        ("orders", "payments"),
+    ];
+    let wanted: BTreeSet<(String, String)> = calls
+        .into_iter()
+        .map(|(from, to)| (from.to_owned(), to.to_owned()))
+        .collect();
+    assert!(trace.edges().is_superset(&wanted), "{trace}");
+    assert_eq!(trace.roots().len(), 1, "{trace}");
+    assert_eq!(
+        (trace.roots()[0].service.as_str(), trace.roots()[0].kind),
+        ("gateway", "server"),
+        "{trace}"
+    );
+    for span in &trace.spans {
+        assert!(["a", "b"].contains(&span.zone.as_str()), "{trace}");
+        assert_ne!(span.status, "error", "{trace}");
+        let instance_of_service = span.instance.starts_with(&format!("{}-", span.service));
+        assert!(
+            instance_of_service,
+            "{} is the Consul id: {trace}",
+            span.instance
+        );
+    }
+    for call in trace.spans.iter().filter(|span| span.kind == "client") {
+        assert!(
+            call.attribute("lictor.pick_reason").is_some()
+                && call.attribute("lictor.zone").is_some(),
+            "{trace}"
+        );
+    }
+    system.stop().await;
+}
