@@ -119,9 +119,9 @@ impl Balancer {
     ) -> Vec<Ejection> {
         let mut writer = self.write();
         let before = self.table.load_full();
+        let peers = before.members.median_latency(None, now);
         let members = Members::merge(&before.members, snapshot, |endpoint| {
             let since = writer.started.then_some(now);
-            let peers = before.members.median_latency(now);
             Node::new(
                 endpoint.id.clone(),
                 &self.config.ejection,
@@ -301,7 +301,8 @@ impl Balancer {
         self.refresh_at.store(0, Ordering::Relaxed);
         if transition.to == State::Closed {
             // What it was like before it was ejected says nothing about what it is like now.
-            node.latency.restart(members.median_latency(now), now);
+            node.latency
+                .restart(members.median_latency(Some(&node.id), now), now);
         }
     }
 

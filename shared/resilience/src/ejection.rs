@@ -29,6 +29,17 @@ pub struct Slot {
     limit: Arc<Limit>,
 }
 
+/// An endpoint's part in its service's limit.
+#[derive(Debug)]
+pub(crate) struct Place {
+    limit: Arc<Limit>,
+    slot: Option<Slot>,
+    /// Whether it is one of the service's eligible endpoints.
+    pub(crate) counted: bool,
+    /// Whether it is out for refusing connections.
+    pub(crate) refused: bool,
+}
+
 /// The breaker of an endpoint, which counts attempts.
 #[must_use]
 pub fn config() -> BreakerConfig {
@@ -73,6 +84,40 @@ impl Limit {
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    pub(crate) fn new(limit: Arc<Limit>) -> Self {
+        Self {
+            limit,
+            slot: None,
+            counted: true,
+            refused: false,
+        }
+    }
+
+    /// Whether the endpoint may be out; one that refuses connections or is not counted needs no slot.
+    pub(crate) fn claim(&mut self) -> bool {
+        if self.refused || !self.counted {
+            self.slot = None;
+            return true;
+        }
+        if self.slot.is_none() {
+            self.slot = self.limit.claim();
+        }
+        self.slot.is_some()
+    }
+
+    /// The endpoint is in use again.
+    pub(crate) fn leave(&mut self) {
+        self.slot = None;
+        self.refused = false;
+    }
+
+    /// Whether it holds a slot.
+    pub(crate) fn holds(&self) -> bool {
+        self.slot.is_some()
     }
 }
 

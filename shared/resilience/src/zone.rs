@@ -21,6 +21,9 @@ pub struct Share {
     pub reason: PickReason,
 }
 
+/// Less than this is rounding, not a share.
+const ROUNDING: f64 = 1e-9;
+
 /// The shares of a caller in zone `local`; none when there is no capacity anywhere.
 ///
 /// `capacity` is each zone's sum of weights in use, `callers` the callers in each zone (the caller itself always
@@ -41,7 +44,7 @@ pub fn shares(
     let away = residuals(local, capacity, &callers, total);
     let mut shares = Vec::new();
     let mut send = |fraction: f64, reason: PickReason| {
-        for (zone, part) in away.iter().filter(|_| fraction > 0.0) {
+        for (zone, part) in away.iter().filter(|_| fraction > ROUNDING) {
             shares.push(Share {
                 zone: (*zone).clone(),
                 fraction: fraction * part,
@@ -73,7 +76,7 @@ pub fn shares(
             reason: PickReason::Local,
         },
     );
-    shares.retain(|share| share.fraction > 0.0);
+    shares.retain(|share| share.fraction > ROUNDING);
     shares
 }
 
@@ -111,9 +114,10 @@ fn residuals<'a>(
             )
         })
         .collect();
-    if parts.iter().all(|(_, part)| *part <= 0.0) {
+    if parts.iter().all(|(_, part)| *part <= ROUNDING) {
         parts = others().map(|(zone, capacity)| (zone, *capacity)).collect();
     }
+    parts.retain(|(_, part)| *part > ROUNDING);
     let sum: f64 = parts.iter().map(|(_, part)| part).sum();
     parts.iter_mut().for_each(|(_, part)| *part /= sum);
     parts

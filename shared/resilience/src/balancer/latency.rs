@@ -21,6 +21,9 @@ struct Mean {
 /// A sample's weight falls to a third in this time: long enough to average, short enough to notice a deploy.
 const DECAY: f64 = 10.0;
 
+/// Differences below a tenth of a millisecond are noise; and whatever costs nothing would take everything.
+const LEAST: f64 = 0.000_1;
+
 impl Latency {
     /// Starts at its peers' median, where there is one.
     pub(super) fn new(start: Option<f64>, now: Instant) -> Self {
@@ -61,7 +64,7 @@ impl Latency {
     /// Seconds; none before the first sample without peers.
     pub(super) fn read(&self, now: Instant) -> Option<f64> {
         let mean = self.lock();
-        Some(mean.seconds? * decay(mean.touched, now))
+        Some((mean.seconds? * decay(mean.touched, now)).max(LEAST))
     }
 
     fn lock(&self) -> MutexGuard<'_, Mean> {

@@ -159,15 +159,15 @@ impl Members {
         &self.panic
     }
 
-    /// The mean latency in the middle of a sample of the endpoints in use, in seconds.
-    pub(super) fn median_latency(&self, now: Instant) -> Option<f64> {
+    /// The mean latency in the middle of a sample of the endpoints in use (but that one), in seconds.
+    pub(super) fn median_latency(&self, but: Option<&EndpointId>, now: Instant) -> Option<f64> {
         let step = self.seats.len().div_ceil(MEDIAN_OF).max(1);
         let used = self
             .seats
             .iter()
             .step_by(step)
             .filter(|seat| seat.endpoint.eligible());
-        let used = used.filter(|seat| seat.node.breaker.is_closed());
+        let used = used.filter(|seat| Some(&seat.node.id) != but && seat.node.breaker.is_closed());
         let mut known: Vec<f64> = used
             .filter_map(|seat| seat.node.latency.read(now))
             .collect();

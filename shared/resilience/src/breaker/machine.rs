@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use rand::{Rng, RngExt};
 
 use super::config::{FORGIVEN_AFTER, LONGEST};
+use super::phase::Phase;
+use super::tally::Tally;
 use super::{
     BreakerConfig, BreakerStatus, Mode, Reason, RejectReason, Rejected, State, Transition,
 };
 use crate::classify::Verdict;
-use crate::ejection::{Limit, Slot};
-use crate::window::{Counts, SECONDS, Window};
+use crate::ejection::{Limit, Place};
 
 /// What a permit remembers of its admission.
 #[derive(Debug)]
@@ -30,31 +31,12 @@ pub(super) struct Machine {
     mode: Mode,
     phase: Phase,
     generation: u64,
-    window: Window,
-    failures_in_row: u32,
-    slow_in_row: u32,
-    last_call: Option<Instant>,
+    tally: Tally,
     /// Trips not yet forgiven: the exponent of the next open time.
     trips: u32,
     last_wait: Duration,
     last: Option<Transition>,
-    ejection: Option<Ejection>,
-}
-
-#[derive(Debug)]
-enum Phase {
-    Closed { since: Option<Instant> },
-    Open { until: Instant },
-    HalfOpen { in_flight: u32, successes: u32 },
-}
-
-/// An endpoint's part in its service's limit.
-#[derive(Debug)]
-struct Ejection {
-    limit: Arc<Limit>,
-    counted: bool,
-    refused: bool,
-    slot: Option<Slot>,
+    place: Option<Place>,
 }
 
 /// When to ask again while all probes are under way: about one answer's time.
@@ -70,19 +52,11 @@ impl Machine {
             mode: Mode::Auto,
             phase: Phase::Closed { since: None },
             generation: 0,
-            window: Window::default(),
-            failures_in_row: 0,
-            slow_in_row: 0,
-            last_call: None,
+            tally: Tally::default(),
             trips: 0,
             last_wait: Duration::ZERO,
             last: None,
-            ejection: limit.map(|limit| Ejection {
-                limit,
-                counted: true,
-                refused: false,
-                slot: None,
-            }),
+            place: limit.map(Place::new),
         }
     }
 
@@ -147,16 +121,8 @@ impl Machine {
         token.slow_told = true;
         match self.phase {
             Phase::Closed { .. } => {
-                self.count(
-                    Counts {
-                        calls: 1,
-                        failures: 0,
-                        slow: 1,
-                    },
-                    now,
-                );
-                self.slow_in_row += 1;
-                let reason = self.why_open(Verdict::Neutral, now)?;
+                self.tally.slow(now);
+                let reason = self.tally.verdict(&self.config, now)?;
                 self.open(reason, now, rng)
             }
             Phase::HalfOpen { .. } if token.probe => self.open(Reason::ProbeFailed, now, rng),
@@ -187,8 +153,13 @@ impl Machine {
                 .is_some_and(|slow| elapsed >= slow.call);
         match &mut self.phase {
             Phase::Closed { .. } => {
-                self.judge(verdict, slow, token.slow_told, now);
-                let reason = self.why_open(verdict, now)?;
+                self.tally.call(verdict, slow, token.slow_told, now);
+                self.note_refusal(verdict);
+                let at_once = self.config.trip_on_refused && verdict == Verdict::Refused;
+                let reason = match self.tally.verdict(&self.config, now) {
+                    _ if at_once => Reason::Refused,
+                    reason => reason?,
+                };
                 self.open(reason, now, rng)
             }
             Phase::HalfOpen {
@@ -202,13 +173,7 @@ impl Machine {
                 }
                 *successes += 1;
                 let enough = *successes >= self.config.successes;
-                enough.then(|| {
-                    self.enter(
-                        Phase::Closed { since: Some(now) },
-                        Reason::ProbesSucceeded,
-                        now,
-                    )
-                })
+                enough.then(|| self.close(Reason::ProbesSucceeded, now))
             }
             _ => None,
         }
@@ -225,16 +190,9 @@ impl Machine {
         }
         match self.phase {
             Phase::Closed { .. } => {
-                self.count(
-                    Counts {
-                        calls: 0,
-                        failures: 1,
-                        slow: 0,
-                    },
-                    now,
-                );
-                self.failures_in_row += 1;
-                let reason = self.why_open(Verdict::Failure, now)?;
+                self.tally.late_failure(now);
+                self.note_refusal(Verdict::Failure);
+                let reason = self.tally.verdict(&self.config, now)?;
                 self.open(reason, now, rng)
             }
             Phase::HalfOpen { .. } => self.open(Reason::ProbeFailed, now, rng),
@@ -276,25 +234,17 @@ impl Machine {
 
     pub(super) fn count_in_limit(&mut self, counted: bool, now: Instant) -> Option<Transition> {
         let closed = self.state() == State::Closed;
-        let ejection = self.ejection.as_mut()?;
-        ejection.counted = counted;
-        if closed || ejection.claim() {
+        let place = self.place.as_mut()?;
+        place.counted = counted;
+        if closed || place.claim() {
             return None;
         }
-        Some(self.enter(
-            Phase::Closed { since: Some(now) },
-            Reason::EjectionLimit,
-            now,
-        ))
+        Some(self.close(Reason::EjectionLimit, now))
     }
 
     pub(super) fn release(&mut self, now: Instant) -> Option<Transition> {
-        self.ejection.as_ref()?.slot.as_ref()?;
-        Some(self.enter(
-            Phase::Closed { since: Some(now) },
-            Reason::EjectionLimit,
-            now,
-        ))
+        self.place.as_ref().filter(|place| place.holds())?;
+        Some(self.close(Reason::EjectionLimit, now))
     }
 
     pub(super) fn mode(&self) -> Mode {
@@ -302,32 +252,19 @@ impl Machine {
     }
 
     pub(super) fn state(&self) -> State {
-        match self.phase {
-            Phase::Closed { .. } => State::Closed,
-            Phase::HalfOpen { .. } => State::HalfOpen,
-            Phase::Open { .. } => State::Open,
-        }
+        self.phase.state()
     }
 
     pub(super) fn probe_due(&self, now: Instant) -> bool {
-        self.mode != Mode::ForcedOpen
-            && match self.phase {
-                Phase::Closed { .. } => false,
-                Phase::Open { until } => now >= until,
-                Phase::HalfOpen { in_flight, .. } => in_flight < self.config.probes,
-            }
+        self.mode != Mode::ForcedOpen && self.phase.probe_due(self.config.probes, now)
     }
 
     pub(super) fn status(&self, now: Instant) -> BreakerStatus {
-        let opens_for = match self.phase {
-            Phase::Open { until } => Some(until.saturating_duration_since(now)),
-            Phase::Closed { .. } | Phase::HalfOpen { .. } => None,
-        };
         BreakerStatus {
             mode: self.mode,
             state: self.state(),
             generation: self.generation,
-            opens_for,
+            opens_for: self.phase.opens_for(now),
             last: self.last,
         }
     }
@@ -337,15 +274,12 @@ impl Machine {
         let from = self.state();
         self.phase = phase;
         self.generation += 1;
-        self.window.clear();
-        self.failures_in_row = 0;
-        self.slow_in_row = 0;
+        self.tally = Tally::default();
         let to = self.state();
         if to == State::Closed
-            && let Some(ejection) = &mut self.ejection
+            && let Some(place) = &mut self.place
         {
-            ejection.slot = None;
-            ejection.refused = false;
+            place.leave();
         }
         let transition = Transition {
             from,
@@ -357,20 +291,14 @@ impl Machine {
         transition
     }
 
+    fn close(&mut self, reason: Reason, now: Instant) -> Transition {
+        self.enter(Phase::Closed { since: Some(now) }, reason, now)
+    }
+
     fn open(&mut self, reason: Reason, now: Instant, rng: &mut dyn Rng) -> Option<Transition> {
-        if self
-            .ejection
-            .as_mut()
-            .is_some_and(|ejection| !ejection.claim())
-        {
+        if self.place.as_mut().is_some_and(|place| !place.claim()) {
             let half_open = self.state() == State::HalfOpen;
-            return half_open.then(|| {
-                self.enter(
-                    Phase::Closed { since: Some(now) },
-                    Reason::EjectionLimit,
-                    now,
-                )
-            });
+            return half_open.then(|| self.close(Reason::EjectionLimit, now));
         }
         let (low, high) = self.config.jitter;
         let mut wait = Duration::ZERO;
@@ -395,85 +323,10 @@ impl Machine {
         Some(self.enter(Phase::Open { until: now + wait }, reason, now))
     }
 
-    fn judge(&mut self, verdict: Verdict, slow: bool, slow_told: bool, now: Instant) {
-        let failed = verdict != Verdict::Success;
-        let counts = Counts {
-            calls: u32::from(!slow_told),
-            failures: u32::from(failed),
-            slow: u32::from(slow),
-        };
-        self.count(counts, now);
-        match verdict {
-            Verdict::Success => self.failures_in_row = 0,
-            Verdict::Failure | Verdict::Refused => self.failures_in_row += 1,
-            Verdict::Overloaded { .. } | Verdict::Neutral => {}
-        }
-        if slow {
-            self.slow_in_row += 1;
-        } else if !slow_told {
-            self.slow_in_row = 0;
-        }
-        self.note_refusal(verdict);
-    }
-
-    fn count(&mut self, counts: Counts, now: Instant) {
-        let quiet = |last| now.saturating_duration_since(last).as_secs() >= SECONDS as u64;
-        if self.last_call.replace(now).is_some_and(quiet) {
-            self.failures_in_row = 0;
-            self.slow_in_row = 0;
-        }
-        self.window.add(counts, now);
-    }
-
-    fn why_open(&mut self, verdict: Verdict, now: Instant) -> Option<Reason> {
-        let config = &self.config;
-        if config.trip_on_refused && verdict == Verdict::Refused {
-            return Some(Reason::Refused);
-        }
-        if self.failures_in_row >= config.consecutive_failures {
-            return Some(Reason::ConsecutiveFailures);
-        }
-        if config
-            .slow
-            .as_ref()
-            .is_some_and(|slow| self.slow_in_row >= slow.consecutive)
-        {
-            return Some(Reason::ConsecutiveSlow);
-        }
-        let sum = self.window.sum(now);
-        if sum.calls < config.min_calls {
-            return None;
-        }
-        if sum.failures >= config.min_failures
-            && config.failure_share.reached(sum.failures, sum.calls)
-        {
-            return Some(Reason::FailureRate);
-        }
-        let slow = config
-            .slow
-            .as_ref()
-            .is_some_and(|slow| slow.share.reached(sum.slow, sum.calls));
-        slow.then_some(Reason::SlowRate)
-    }
-
     fn note_refusal(&mut self, verdict: Verdict) {
-        if let Some(ejection) = &mut self.ejection {
-            ejection.refused = verdict == Verdict::Refused;
+        if let Some(place) = &mut self.place {
+            place.refused = verdict == Verdict::Refused;
         }
-    }
-}
-
-impl Ejection {
-    /// Whether the endpoint may be out; a refused or uncounted one needs no slot.
-    fn claim(&mut self) -> bool {
-        if self.refused || !self.counted {
-            self.slot = None;
-            return true;
-        }
-        if self.slot.is_none() {
-            self.slot = self.limit.claim();
-        }
-        self.slot.is_some()
     }
 }
 
