@@ -1,0 +1,262 @@
+//! The gateway's part of the admin listener: the registry, what each route does, what each upstream looks like from here.
+//!
+//! Looking is free for whoever reaches the listener; registering a service needs the admin token.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_web::{HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use service::{Error, Identity, admin::Token, input::Json};
+
+use crate::{
+    gateway::Gateway,
+    registry::{External, Instance, Registry, instances},
+    route::{Route, Target},
+    stats::Summary,
+};
+
+/// What the handlers look at.
+#[derive(Clone)]
+pub struct Desk {
+    pub gateway: Arc<Gateway>,
+    pub registry: Registry,
+    pub identity: Identity,
+}
+
+/// The routes.
+pub fn configure(desk: Desk) -> impl Fn(&mut web::ServiceConfig) + Send + Sync + 'static {
+    move |config| {
+        config
+            .app_data(web::Data::new(desk.clone()))
+            .route("/services", web::get().to(services))
+            .route("/services", web::post().to(register))
+            .route("/services/{name}/health", web::get().to(service_health))
+            .route("/gateway/status", web::get().to(status))
+            .route("/upstreams", web::get().to(upstreams));
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewService {
+    name: String,
+    url: String,
+}
+
+#[derive(Serialize)]
+struct Registered {
+    id: String,
+    name: String,
+    check: String,
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    instance: &'a str,
+    zone: &'a str,
+    version: &'a str,
+    uptime_s: u64,
+    in_flight: i64,
+    routes: Vec<RouteStatus<'a>>,
+    upstreams: Vec<BreakerStatus>,
+}
+
+#[derive(Serialize)]
+struct RouteStatus<'a> {
+    name: &'a str,
+    path: &'a str,
+    methods: String,
+    upstream: Option<&'a str>,
+    /// The last minute.
+    #[serde(flatten)]
+    summary: Summary,
+}
+
+#[derive(Serialize)]
+struct BreakerStatus {
+    name: String,
+    #[serde(flatten)]
+    breaker: upstream::status::Breaker,
+}
+
+/// What the registry says when the process is on its way out.
+fn leaving() -> Error {
+    Error::unavailable("draining", "this gateway is leaving")
+}
+
+async fn services(desk: web::Data<Desk>) -> Result<HttpResponse, Error> {
+    let views = desk.registry.all().await.ok_or_else(leaving)?;
+    let now = Instant::now();
+    let listed: BTreeMap<&String, Vec<Instance>> = views
+        .iter()
+        .map(|(name, view)| (name, instances(view, now)))
+        .collect();
+    Ok(HttpResponse::Ok().json(serde_json::json!({ "services": listed })))
+}
+
+async fn service_health(
+    desk: web::Data<Desk>,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Error> {
+    let views = desk.registry.all().await.ok_or_else(leaving)?;
+    let name = name.into_inner();
+    let view = views
+        .get(&name)
+        .ok_or_else(|| Error::not_found("service", plain(&name)))?;
+    let instances = instances(view, Instant::now());
+    let well = instances
+        .iter()
+        .any(|instance| instance.status == "healthy");
+    let status = if well { "healthy" } else { "unhealthy" };
+    Ok(HttpResponse::Ok()
+        .json(serde_json::json!({ "service": name, "status": status, "instances": instances })))
+}
+
+async fn register(
+    _: Token,
+    desk: web::Data<Desk>,
+    body: Json<NewService>,
+) -> Result<HttpResponse, Error> {
+    let Json(NewService { name, url }) = body;
+    let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(letters) {
+        return Err(Error::invalid("name", "must be 1 to 64 of a-z, 0-9 and -"));
+    }
+    if desk.gateway.upstreams.contains_key(&*name) || name == desk.identity.service {
+        return Err(Error::conflict(
+            "registers_itself",
+            format!("instances of {name} register themselves"),
+        ));
+    }
+    let (host, port) = parse(&url)?;
+    let external = External {
+        name: name.clone(),
+        host,
+        port,
+        check: url.clone(),
+    };
+    let id = desk.registry.register(external).await.ok_or_else(leaving)?;
+    let id = id.map_err(|error| {
+        Error::unavailable("consul_unavailable", "the Consul agent did not take it").cause(error)
+    })?;
+    tracing::warn!(name, url, id, "service registered by an operator");
+    Ok(HttpResponse::Created().json(Registered {
+        id,
+        name,
+        check: url,
+    }))
+}
+
+/// The host and port of an `http://` URL without credentials.
+fn parse(url: &str) -> Result<(String, u16), Error> {
+    let bad = |detail: &str| Error::invalid("url", detail);
+    let uri: http::Uri = url.parse().map_err(|_| bad("is not a URL"))?;
+    if uri.scheme_str() != Some("http") {
+        return Err(bad("must begin with http://"));
+    }
+    let authority = uri.authority().ok_or_else(|| bad("names no host"))?;
+    if authority.as_str().contains('@') || authority.host().is_empty() {
+        return Err(bad("must name a host, and no user"));
+    }
+    const HTTP: u16 = 80;
+    let host = authority
+        .host()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    Ok((host.to_owned(), authority.port_u16().unwrap_or(HTTP)))
+}
+
+async fn status(desk: web::Data<Desk>) -> HttpResponse {
+    let gateway = &desk.gateway;
+    let now = Instant::now();
+    let breakers = gateway.upstreams.values().map(|upstream| {
+        let status = upstream.pool.status(now);
+        BreakerStatus {
+            name: status.name,
+            breaker: status.breaker,
+        }
+    });
+    let uptime: Duration = now.duration_since(gateway.stats.started());
+    HttpResponse::Ok().json(Status {
+        instance: &desk.identity.instance,
+        zone: &desk.identity.zone,
+        version: desk.identity.version,
+        uptime_s: uptime.as_secs(),
+        in_flight: gateway.metrics.in_flight.get(),
+        routes: gateway
+            .routes
+            .iter()
+            .map(|route| RouteStatus::of(route, gateway.stats.summary(route.index, now)))
+            .collect(),
+        upstreams: breakers.collect(),
+    })
+}
+
+impl<'a> RouteStatus<'a> {
+    fn of(route: &'a Route, summary: Summary) -> Self {
+        let upstream = match &route.target {
+            Target::Upstream { name, .. } => Some(&**name),
+            Target::Aggregate(_) => None,
+        };
+        Self {
+            name: &route.name,
+            path: &route.template,
+            methods: route.methods.to_string(),
+            upstream,
+            summary,
+        }
+    }
+}
+
+async fn upstreams(desk: web::Data<Desk>) -> HttpResponse {
+    let now = Instant::now();
+    let all: Vec<upstream::Status> = desk
+        .gateway
+        .upstreams
+        .values()
+        .map(|upstream| upstream.pool.status(now))
+        .collect();
+    HttpResponse::Ok().json(serde_json::json!({ "upstreams": all }))
+}
+
+/// A name from outside, fit for a sentence.
+fn plain(name: &str) -> String {
+    name.chars()
+        .filter(char::is_ascii_graphic)
+        .take(64)
+        .collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_becomes_host_and_port() {
+        assert_eq!(
+            parse("http://10.0.0.7:9000/healthz").unwrap(),
+            ("10.0.0.7".to_owned(), 9000)
+        );
+        assert_eq!(
+            parse("http://shop.internal").unwrap(),
+            ("shop.internal".to_owned(), 80)
+        );
+        assert_eq!(parse("http://[::1]:81/").unwrap(), ("::1".to_owned(), 81));
+        for wrong in [
+            "",
+            "/healthz",
+            "10.0.0.7:9000",
+            "https://x/",
+            "ftp://x/",
+            "http://user:word@x/",
+            "http://",
+        ] {
+            assert_eq!(parse(wrong).unwrap_err().status(), 400, "{wrong}");
+        }
+    }
+}

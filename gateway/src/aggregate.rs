@@ -1,0 +1,241 @@
+//! Answers that the gateway puts together: a user's profile and the shop's dashboard. Health is in `health.rs`.
+//!
+//! The branches run side by side under the route's deadline, each with one more try where that makes sense.
+//! A branch that fails leaves its part out: 200 with `partial`, the missing parts named, and `X-Gateway-Complete: false`.
+//! A profile without its user is nobody's: a client's error there is the answer. When every branch failed, the first failure is.
+
+use std::time::Instant;
+
+use actix_web::{
+    HttpResponse,
+    http::header::{HeaderName, HeaderValue},
+};
+use futures_util::future::join;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use upstream::Deadline;
+
+use crate::{
+    auth::Principal,
+    error::{Error, Origin},
+    exchange::Exchange,
+    gateway::{ORDERS, USERS, Worker},
+    health,
+    metrics::Metrics,
+    route::{Aggregate, Match},
+};
+
+/// Whether every part is there.
+pub const X_GATEWAY_COMPLETE: HeaderName = HeaderName::from_static("x-gateway-complete");
+
+/// Tries of one branch: a killed instance costs one, and two fit into the deadline.
+const TRIES: u32 = 2;
+
+#[derive(Serialize)]
+struct Profile {
+    user: Option<Value>,
+    orders: Option<Vec<Value>>,
+    total_orders: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Dashboard {
+    total_users: Option<u64>,
+    total_orders: Option<u64>,
+    pending_orders: Option<u64>,
+    completed_orders: Option<u64>,
+    /// In cents, as all money here.
+    total_revenue: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct OrderList {
+    items: Vec<Value>,
+    total: u64,
+}
+
+#[derive(Deserialize)]
+struct UserStats {
+    total_users: u64,
+}
+
+#[derive(Deserialize)]
+struct OrderStats {
+    total_orders: u64,
+    pending_orders: u64,
+    completed_orders: u64,
+    total_revenue_cents: i64,
+}
+
+/// The parts that are there, and the names of those that are not.
+#[derive(Serialize)]
+struct Joined<T> {
+    #[serde(flatten)]
+    parts: T,
+    partial: bool,
+    missing: Vec<&'static str>,
+}
+
+/// Answers a route of the gateway's own.
+pub async fn answer(
+    worker: &Worker,
+    kind: Aggregate,
+    found: &Match<'_, '_>,
+    principal: Option<&Principal>,
+    exchange: &Exchange<'_>,
+) -> Result<HttpResponse, Error> {
+    let branches = Branches {
+        worker,
+        subject: principal.map(|principal| &*principal.subject),
+        deadline: Deadline::after(exchange.started, found.route.timeout),
+    };
+    let captured = found.captured.unwrap_or_default();
+    match kind {
+        Aggregate::Profile => branches.profile(captured).await,
+        Aggregate::Dashboard => branches.dashboard().await,
+        Aggregate::Health => Ok(health::all(&worker.gateway)),
+        Aggregate::ServiceHealth => health::one(&worker.gateway, captured),
+    }
+}
+
+/// What a branch needs to know of the request.
+struct Branches<'a> {
+    worker: &'a Worker,
+    subject: Option<&'a str>,
+    deadline: Deadline,
+}
+
+impl Branches<'_> {
+    async fn profile(&self, id: &str) -> Result<HttpResponse, Error> {
+        let (user, orders) = (format!("/users/{id}"), format!("/orders/user/{id}"));
+        let (user, orders) = join(
+            self.get(USERS, &user),
+            self.get::<OrderList>(ORDERS, &orders),
+        )
+        .await;
+        if let Err(error) = &user
+            && error.facts().origin == Origin::Client
+        {
+            return user.map(|_: Value| HttpResponse::Ok().finish());
+        }
+        let mut gaps = Gaps::new("profile", &self.worker.gateway.metrics);
+        let user = gaps.part("user", user);
+        let (orders, total_orders) = gaps
+            .part("orders", orders)
+            .map(|list| (list.items, list.total))
+            .unzip();
+        gaps.join(
+            2,
+            Profile {
+                user,
+                orders,
+                total_orders,
+            },
+        )
+    }
+
+    async fn dashboard(&self) -> Result<HttpResponse, Error> {
+        let users = self.get::<UserStats>(USERS, "/users/stats");
+        let orders = self.get::<OrderStats>(ORDERS, "/orders/stats");
+        let (users, orders) = join(users, orders).await;
+        let mut gaps = Gaps::new("dashboard", &self.worker.gateway.metrics);
+        let users = gaps.part("users", users);
+        let orders = gaps.part("orders", orders);
+        let orders = orders.as_ref();
+        let dashboard = Dashboard {
+            total_users: users.map(|users| users.total_users),
+            total_orders: orders.map(|orders| orders.total_orders),
+            pending_orders: orders.map(|orders| orders.pending_orders),
+            completed_orders: orders.map(|orders| orders.completed_orders),
+            total_revenue: orders.map(|orders| orders.total_revenue_cents),
+        };
+        gaps.join(2, dashboard)
+    }
+
+    /// One branch, tried again on another instance as long as the deadline and the budget allow.
+    async fn get<T: DeserializeOwned>(&self, service: &str, path: &str) -> Result<T, Error> {
+        let (upstream, transport) = self.worker.upstream(service);
+        let budget = upstream.pool.budget();
+        budget.request(Instant::now());
+        let mut tries = 1;
+        loop {
+            let now = Instant::now();
+            let Some(remaining) = self.deadline.remaining(now) else {
+                return Err(Error::Upstream(upstream::Error::deadline_exceeded(service)));
+            };
+            let timeout = self
+                .worker
+                .gateway
+                .retry
+                .attempt_timeout(remaining, tries < TRIES);
+            let request = transport
+                .calls
+                .get(path)
+                .subject(self.subject)
+                .deadline(Deadline::after(now, timeout));
+            match request.send().await {
+                Ok(part) => return Ok(part),
+                Err(error) if tries < TRIES && error.retryable && budget.take(Instant::now()) => {
+                    upstream.pool.retried("branch")
+                }
+                Err(error) => return Err(Error::Upstream(error)),
+            }
+            tries += 1;
+        }
+    }
+}
+
+/// Collects what is missing.
+struct Gaps<'a> {
+    aggregate: &'static str,
+    metrics: &'a Metrics,
+    missing: Vec<&'static str>,
+    first: Option<Error>,
+}
+
+impl<'a> Gaps<'a> {
+    fn new(aggregate: &'static str, metrics: &'a Metrics) -> Self {
+        Self {
+            aggregate,
+            metrics,
+            missing: Vec::new(),
+            first: None,
+        }
+    }
+
+    /// The part, if its branch brought it.
+    fn part<T>(&mut self, name: &'static str, result: Result<T, Error>) -> Option<T> {
+        result
+            .map_err(|error| {
+                tracing::warn!(
+                    aggregate = self.aggregate,
+                    part = name,
+                    code = error.label(),
+                    "a part is missing"
+                );
+                self.metrics.missing(self.aggregate, name);
+                self.missing.push(name);
+                self.first.get_or_insert(error);
+            })
+            .ok()
+    }
+
+    /// The answer, unless nothing is there at all.
+    fn join(self, of: usize, parts: impl Serialize) -> Result<HttpResponse, Error> {
+        match self.first {
+            Some(first) if self.missing.len() == of => Err(first),
+            _ => Ok(complete(&Joined {
+                parts,
+                partial: !self.missing.is_empty(),
+                missing: self.missing,
+            })),
+        }
+    }
+}
+
+fn complete<T: Serialize>(joined: &Joined<T>) -> HttpResponse {
+    let complete = HeaderValue::from_static(if joined.partial { "false" } else { "true" });
+    HttpResponse::Ok()
+        .insert_header((X_GATEWAY_COMPLETE, complete))
+        .json(joined)
+}

@@ -1,0 +1,207 @@
+//! What the gateway knows and shares, and what each worker has for itself.
+//!
+//! Policy state (routes, limits, keys, pools with their breakers) is one `Gateway`, built once and shared by all workers: built for each of them, every limit would be multiplied and each breaker would trip alone.
+//! Connections belong to a worker, and to one upstream: a slow one cannot take another's.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration, time::Instant};
+
+use actix_web::http::header::HeaderMap;
+use http::HeaderValue;
+use resilience::{breaker::BreakerConfig, retry::Retry};
+use service::{BadValue, StartError};
+use telemetry::http::ClientMetrics;
+use upstream::{
+    Pool, call,
+    stream::{Connections, StreamConfig},
+};
+
+use crate::{
+    auth::{Keys, Principal},
+    config::{Edge, Settings},
+    error::Error,
+    fallback::Fallbacks,
+    limit::Limits,
+    metrics::{AuthDecisions, Metrics},
+    route::{Aggregate, Route, Table, Target},
+    shed::Shed,
+    stats::Stats,
+};
+
+/// Shared by all workers.
+pub struct Gateway {
+    pub edge: Edge,
+    /// Our own hop, as `Via` has it.
+    pub via: HeaderValue,
+    pub routes: Table,
+    pub limits: Limits,
+    pub shed: Shed,
+    pub fallbacks: Fallbacks,
+    pub stats: Stats,
+    pub metrics: Metrics,
+    pub retry: Retry,
+    /// A call that takes this long counts as slow the moment it does.
+    pub slow_call: Duration,
+    pub client_metrics: ClientMetrics,
+    pub upstreams: BTreeMap<Arc<str>, Upstream>,
+    keys: Keys,
+    auth_decisions: AuthDecisions,
+}
+
+/// What the process gives the gateway to work with.
+pub struct Around {
+    /// The services behind it, by name.
+    pub pools: BTreeMap<String, Arc<Pool>>,
+    pub registry: prometheus::Registry,
+    pub client_metrics: ClientMetrics,
+}
+
+/// A service behind the gateway.
+#[derive(Clone)]
+pub struct Upstream {
+    pub name: Arc<str>,
+    /// What it gets as `Host`.
+    pub host: HeaderValue,
+    pub pool: Arc<Pool>,
+}
+
+/// One worker's own; stays on its thread.
+pub struct Worker {
+    pub gateway: Arc<Gateway>,
+    transports: BTreeMap<Arc<str>, Transport>,
+}
+
+/// One worker's connections to one upstream.
+pub struct Transport {
+    pub connections: Connections,
+    pub calls: call::Client,
+}
+
+/// The services that the aggregates are put together from.
+pub const USERS: &str = "users";
+pub const ORDERS: &str = "orders";
+
+impl Gateway {
+    /// Builds the shared state from settings that have been checked.
+    pub fn build(settings: Settings, around: Around) -> Result<Self, StartError> {
+        let metrics = Metrics::register(&around.registry)?;
+        let routes = Table::new(&settings.routes)?;
+        let upstreams = upstreams(&around.pools);
+        needed(&routes, &upstreams)?;
+        let slow = BreakerConfig::service()
+            .slow
+            .expect("a service's breaker knows what is slow");
+        Ok(Self {
+            via: HeaderValue::try_from(format!("1.1 {}", settings.edge.via))
+                .expect("the configuration was checked"),
+            limits: Limits::new(&settings.limits, &settings.keys, &metrics),
+            shed: Shed::new(settings.edge.in_flight, metrics.clone()),
+            fallbacks: Fallbacks::new(&settings.fallbacks, metrics.clone()),
+            stats: Stats::new(routes.iter().len(), Instant::now()),
+            auth_decisions: metrics.auth_decisions(),
+            keys: Keys::new(&settings.keys),
+            edge: settings.edge,
+            retry: Retry::default(),
+            slow_call: slow.call,
+            client_metrics: around.client_metrics,
+            routes,
+            metrics,
+            upstreams,
+        })
+    }
+
+    /// Who makes the request; whether the route lets them.
+    pub fn authenticate(
+        &self,
+        route: &Route,
+        headers: &HeaderMap,
+    ) -> Result<Option<&Principal>, Error> {
+        let decided = self
+            .keys
+            .authenticate(route.access, headers)
+            .and_then(|principal| match principal {
+                Some(known) if !known.has(&route.scopes) => Err(Error::Scope {
+                    needed: route.scopes.join(" "),
+                }),
+                other => Ok(other),
+            });
+        self.auth_decisions.count(&decided);
+        decided
+    }
+}
+
+fn upstreams(pools: &BTreeMap<String, Arc<Pool>>) -> BTreeMap<Arc<str>, Upstream> {
+    let upstream = |(name, pool): (&String, &Arc<Pool>)| {
+        let name: Arc<str> = name.as_str().into();
+        let host = HeaderValue::from_str(&name).expect("a service's name is visible ASCII");
+        (
+            name.clone(),
+            Upstream {
+                name,
+                host,
+                pool: pool.clone(),
+            },
+        )
+    };
+    pools.iter().map(upstream).collect()
+}
+
+/// Every service that a route speaks of must be watched.
+fn needed(routes: &Table, upstreams: &BTreeMap<Arc<str>, Upstream>) -> Result<(), BadValue> {
+    for route in routes.iter() {
+        let services: &[&str] = match &route.target {
+            Target::Upstream { name, .. } => &[name],
+            Target::Aggregate(Aggregate::Profile | Aggregate::Dashboard) => &[USERS, ORDERS],
+            Target::Aggregate(Aggregate::Health | Aggregate::ServiceHealth) => &[],
+        };
+        if let Some(missing) = services
+            .iter()
+            .find(|service| !upstreams.contains_key(**service))
+        {
+            let reason = format!(
+                "route {} needs it: name it as [upstreams.{missing}]",
+                route.name
+            );
+            return Err(BadValue::new(
+                format!("upstreams.{missing}"),
+                "(missing)",
+                reason,
+            ));
+        }
+    }
+    Ok(())
+}
+
+impl Worker {
+    /// One worker's connections; called on its thread.
+    pub fn new(gateway: Arc<Gateway>) -> Self {
+        let transport = |(name, upstream): (&Arc<str>, &Upstream)| {
+            let config = StreamConfig {
+                connect_timeout: upstream.pool.config().connect_timeout(),
+                ..StreamConfig::default()
+            };
+            let calls = call::Client::new(upstream.pool.clone(), gateway.client_metrics.clone());
+            (
+                name.clone(),
+                Transport {
+                    connections: Connections::new(config),
+                    calls,
+                },
+            )
+        };
+        let transports = gateway.upstreams.iter().map(transport).collect();
+        Self {
+            gateway,
+            transports,
+        }
+    }
+
+    /// A service behind the gateway and this worker's way to it.
+    pub fn upstream(&self, name: &str) -> (&Upstream, &Transport) {
+        let known = self
+            .gateway
+            .upstreams
+            .get(name)
+            .zip(self.transports.get(name));
+        known.expect("every service that a route speaks of was checked to be there")
+    }
+}

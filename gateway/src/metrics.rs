@@ -1,0 +1,139 @@
+//! What the gateway counts of its own doings. Calls, breakers and picks are counted by `upstream`, requests by `telemetry`.
+//!
+//! Every label has a closed set of values: names from configuration, codes from this crate.
+
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+use crate::error::Error;
+
+/// The gateway's own metrics.
+#[derive(Clone)]
+pub struct Metrics {
+    /// Requests by limit group and whether they were admitted.
+    limit_decisions: IntCounterVec,
+    /// Requests by what became of their credentials.
+    auth_decisions: IntCounterVec,
+    /// Requests that the gateway answered with a problem of its own, by code.
+    refusals: IntCounterVec,
+    /// Answers from a fallback, by route and source.
+    fallbacks: IntCounterVec,
+    /// Parts that an aggregate had to leave out.
+    aggregate_missing: IntCounterVec,
+    /// Requests turned away because the gateway was full, by priority.
+    shed: IntCounterVec,
+    /// Requests that hold a place in the gateway now.
+    pub in_flight: IntGauge,
+}
+
+/// The two counters of one limit group.
+#[derive(Clone)]
+pub struct Decisions {
+    pub admitted: IntCounter,
+    pub refused: IntCounter,
+}
+
+/// The counters of what becomes of credentials.
+pub struct AuthDecisions {
+    granted: IntCounter,
+    anonymous: IntCounter,
+    all: IntCounterVec,
+}
+
+impl AuthDecisions {
+    /// Counts one decision: let in with a name, without one, or refused for the error's reason.
+    pub fn count<T>(&self, decided: &Result<Option<T>, Error>) {
+        match decided {
+            Ok(Some(_)) => self.granted.inc(),
+            Ok(None) => self.anonymous.inc(),
+            Err(error) => self.all.with_label_values(&[error.label()]).inc(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Registers everything, once for the process.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let counter = |name: &str, help: &str, labels: &[&str]| {
+            let counter = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
+        let in_flight = IntGauge::new(
+            "lictor_gateway_in_flight",
+            "Requests that hold a place in the gateway now.",
+        )?;
+        registry.register(Box::new(in_flight.clone()))?;
+        Ok(Self {
+            limit_decisions: counter(
+                "lictor_rate_limit_decisions_total",
+                "Requests by limit group and whether they were admitted.",
+                &["group", "decision"],
+            )?,
+            auth_decisions: counter(
+                "lictor_auth_decisions_total",
+                "Requests by what became of their credentials.",
+                &["decision"],
+            )?,
+            refusals: counter(
+                "lictor_gateway_refusals_total",
+                "Requests that the gateway answered with a problem of its own, by code.",
+                &["code"],
+            )?,
+            fallbacks: counter(
+                "lictor_fallbacks_total",
+                "Answers from a fallback, by route and source.",
+                &["route", "source"],
+            )?,
+            aggregate_missing: counter(
+                "lictor_aggregate_missing_total",
+                "Parts that an aggregate had to leave out.",
+                &["aggregate", "part"],
+            )?,
+            shed: counter(
+                "lictor_shed_total",
+                "Requests turned away because the gateway was full, by priority.",
+                &["priority"],
+            )?,
+            in_flight,
+        })
+    }
+
+    /// The counters of a limit group, resolved once: they are on every request's way.
+    pub fn limit_decisions(&self, group: &str) -> Decisions {
+        Decisions {
+            admitted: self.limit_decisions.with_label_values(&[group, "admitted"]),
+            refused: self.limit_decisions.with_label_values(&[group, "refused"]),
+        }
+    }
+
+    /// The counters of what becomes of credentials, the frequent ones resolved once.
+    pub fn auth_decisions(&self) -> AuthDecisions {
+        AuthDecisions {
+            granted: self.auth_decisions.with_label_values(&["granted"]),
+            anonymous: self.auth_decisions.with_label_values(&["anonymous"]),
+            all: self.auth_decisions.clone(),
+        }
+    }
+
+    /// The gateway answered with this code.
+    pub fn refused(&self, code: &'static str) {
+        self.refusals.with_label_values(&[code]).inc();
+    }
+
+    /// A fallback answered.
+    pub fn fell_back(&self, route: &str, source: &'static str) {
+        self.fallbacks.with_label_values(&[route, source]).inc();
+    }
+
+    /// An aggregate went out without one of its parts.
+    pub fn missing(&self, aggregate: &'static str, part: &str) {
+        self.aggregate_missing
+            .with_label_values(&[aggregate, part])
+            .inc();
+    }
+
+    /// A request was turned away to keep the others well.
+    pub fn shed(&self, priority: &'static str) {
+        self.shed.with_label_values(&[priority]).inc();
+    }
+}
