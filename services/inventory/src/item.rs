@@ -83,7 +83,9 @@ impl TryFrom<String> for ItemName {
         let name = text.trim();
         let fits = (1..=NAME_LIMIT).contains(&name.chars().count());
         if !fits || name.chars().any(char::is_control) {
-            return Err(format!("must have 1 to {NAME_LIMIT} characters, none of them a control character"));
+            return Err(format!(
+                "must have 1 to {NAME_LIMIT} characters, none of them a control character"
+            ));
         }
         Ok(Self(name.to_owned()))
     }
@@ -130,7 +132,14 @@ mod tests {
     #[test]
     fn an_sku_is_short_and_plain() {
         assert!(Sku::try_from("LAMP-OIL-2".to_owned()).is_ok());
-        for bad in ["", "lamp", "LAMP OIL", "LAMP/OIL", "L\u{c4}MP", "A23456789012345678901234567890123"] {
+        for bad in [
+            "",
+            "lamp",
+            "LAMP OIL",
+            "LAMP/OIL",
+            "L\u{c4}MP",
+            "A23456789012345678901234567890123",
+        ] {
             assert!(Sku::try_from(bad.to_owned()).is_err(), "{bad}");
         }
     }
@@ -141,6 +150,9 @@ mod tests {
             assert!(Price::try_from(bad).is_err(), "{bad}");
             assert!(Stock::try_from(bad).is_err(), "{bad}");
         }
-        assert_eq!(Price::try_from(HIGHEST_PRICE).map(Price::cents), Ok(HIGHEST_PRICE));
+        assert_eq!(
+            Price::try_from(HIGHEST_PRICE).map(Price::cents),
+            Ok(HIGHEST_PRICE)
+        );
     }
 }

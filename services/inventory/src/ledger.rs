@@ -1,13 +1,12 @@
-//! Reservations: the one place where pieces change hands.
+//! Reservations: held, confirmed, released, run out.
 //!
-//! Nothing here reads a count and writes it back. A piece is taken by an `UPDATE` that has the
-//! condition in its `WHERE`, a reservation changes its status by an `UPDATE` that names the status
-//! it comes from: whoever is second changes no row and sees why. A call is one write transaction,
-//! all lines or none, and it locks rows in the order of their SKUs.
+//! A reservation changes its status by an `UPDATE` that names the status it comes from: whoever is
+//! second changes no row and sees why. Each call is one write transaction, all lines or none; what
+//! happens to the pieces in it is `pieces.rs`.
 
 use crate::clock::now_ms;
-use crate::item::Sku;
-use crate::reservation::{Line, OrderId, Request, Reservation, Status, WantedLine};
+use crate::pieces::{Change, change, hold};
+use crate::reservation::{Line, OrderId, Request, Reservation, Status};
 use service::{Error, Store};
 use sqlx::{Any, Transaction};
 use std::time::Duration;
@@ -30,7 +29,10 @@ const SWEEP_BATCH: i64 = 100;
 
 impl Ledger {
     pub fn new(store: Store, ttl: Duration) -> Self {
-        Self { store, ttl_ms: i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX / 2) }
+        Self {
+            store,
+            ttl_ms: i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX / 2),
+        }
     }
 
     /// Takes every line or none.
@@ -56,8 +58,7 @@ impl Ledger {
             return self.known(request).await.map(Reserved::Known);
         }
         for line in request.items.lines() {
-            let price = take(&mut write, line, now).await?;
-            add_line(&mut write, &request.order_id, line, price).await?;
+            hold(&mut write, &request.order_id, line).await?;
         }
         write.commit().await?;
         self.get(&request.order_id).await.map(Reserved::New)
@@ -71,12 +72,14 @@ impl Ledger {
                 .bind(order.as_str())
                 .fetch_optional(self.store.pool())
                 .await?;
-        let (status, expires_at_ms) = head.ok_or_else(|| Error::not_found("reservation", order.as_str()))?;
-        let mut items: Vec<Line> =
-            sqlx::query_as("SELECT sku, quantity, unit_price_cents FROM reservation_lines WHERE order_id = $1")
-                .bind(order.as_str())
-                .fetch_all(self.store.pool())
-                .await?;
+        let (status, expires_at_ms) =
+            head.ok_or_else(|| Error::not_found("reservation", order.as_str()))?;
+        let mut items: Vec<Line> = sqlx::query_as(
+            "SELECT sku, quantity, unit_price_cents FROM reservation_lines WHERE order_id = $1",
+        )
+        .bind(order.as_str())
+        .fetch_all(self.store.pool())
+        .await?;
         // Here and not in SQL: databases differ in how they sort text.
         items.sort_by(|one, other| one.sku.cmp(&other.sku));
         Ok(Reservation {
@@ -94,8 +97,11 @@ impl Ledger {
     /// 404 `not_found`, 410 `reservation_closed`.
     pub async fn confirm(&self, order: &OrderId) -> Result<Reservation, Error> {
         let mut write = self.store.write().await?;
-        if self.moves(&mut write, order, Status::Held, Status::Confirmed).await? {
-            settle(&mut write, order, "UPDATE items SET stock = stock - $2, reserved = reserved - $2, updated_at_ms = $3 WHERE sku = $1").await?;
+        if self
+            .moves(&mut write, order, Status::Held, Status::Confirmed)
+            .await?
+        {
+            change(&mut write, order, Change::LetGo).await?;
             write.commit().await?;
         } else {
             drop(write);
@@ -122,10 +128,16 @@ impl Ledger {
         .execute(&mut *write)
         .await?;
         if never_seen.rows_affected() == 0 {
-            if self.moves(&mut write, order, Status::Held, Status::Released).await? {
-                settle(&mut write, order, GIVE_BACK).await?;
-            } else if self.moves(&mut write, order, Status::Confirmed, Status::Released).await? {
-                settle(&mut write, order, "UPDATE items SET stock = stock + $2, updated_at_ms = $3 WHERE sku = $1").await?;
+            if self
+                .moves(&mut write, order, Status::Held, Status::Released)
+                .await?
+            {
+                change(&mut write, order, Change::GiveBack).await?;
+            } else if self
+                .moves(&mut write, order, Status::Confirmed, Status::Released)
+                .await?
+            {
+                change(&mut write, order, Change::TakeBackIn).await?;
             }
         }
         write.commit().await?;
@@ -147,8 +159,11 @@ impl Ledger {
             let order = OrderId::try_from(order).map_err(Error::internal)?;
             let mut write = self.store.write().await?;
             // Another instance may have been faster, or the order was paid after all.
-            if self.moves(&mut write, &order, Status::Held, Status::Expired).await? {
-                settle(&mut write, &order, GIVE_BACK).await?;
+            if self
+                .moves(&mut write, &order, Status::Held, Status::Expired)
+                .await?
+            {
+                change(&mut write, &order, Change::GiveBack).await?;
                 write.commit().await?;
                 given_back += 1;
             }
@@ -162,7 +177,11 @@ impl Ledger {
         match reservation.status {
             Status::Released | Status::Expired => Err(closed(reservation.status)),
             _ if request.items.is(&reservation.items) => Ok(reservation),
-            _ => Err(Error::unprocessable("reservation_mismatch", "this order reserved other lines").field("items")),
+            _ => Err(Error::unprocessable(
+                "reservation_mismatch",
+                "this order reserved other lines",
+            )
+            .field("items")),
         }
     }
 
@@ -184,75 +203,21 @@ impl Ledger {
     }
 }
 
-const GIVE_BACK: &str = "UPDATE items SET reserved = reserved - $2, updated_at_ms = $3 WHERE sku = $1";
-
-/// Takes the pieces of one line if they are there; answers their price.
-async fn take(write: &mut Transaction<'_, Any>, line: &WantedLine, now: i64) -> Result<i64, Error> {
-    let price = sqlx::query_scalar(
-        "UPDATE items SET reserved = reserved + $2, updated_at_ms = $3
-         WHERE sku = $1 AND stock - reserved >= $2 RETURNING price_cents",
-    )
-    .bind(line.sku.as_str())
-    .bind(line.quantity.pieces())
-    .bind(now)
-    .fetch_optional(&mut **write)
-    .await?;
-    match price {
-        Some(price) => Ok(price),
-        None => Err(missing(write, &line.sku).await?),
-    }
-}
-
-async fn missing(write: &mut Transaction<'_, Any>, sku: &Sku) -> Result<Error, Error> {
-    let available: Option<i64> = sqlx::query_scalar("SELECT stock - reserved FROM items WHERE sku = $1")
-        .bind(sku.as_str())
-        .fetch_optional(&mut **write)
-        .await?;
-    let sku = sku.as_str();
-    Ok(match available {
-        Some(left) => Error::conflict("out_of_stock", format!("{left} of {sku} can be had")).field("items"),
-        None => Error::unprocessable("unknown_item", format!("there is no item {sku}")).field("items"),
-    })
-}
-
-async fn add_line(
-    write: &mut Transaction<'_, Any>,
-    order: &OrderId,
-    line: &WantedLine,
-    price: i64,
-) -> Result<(), Error> {
-    sqlx::query("INSERT INTO reservation_lines (order_id, sku, quantity, unit_price_cents) VALUES ($1, $2, $3, $4)")
-        .bind(order.as_str())
-        .bind(line.sku.as_str())
-        .bind(line.quantity.pieces())
-        .bind(price)
-        .execute(&mut **write)
-        .await?;
-    Ok(())
-}
-
-/// Runs `change` (item, pieces, now) for each line of the order.
-async fn settle(write: &mut Transaction<'_, Any>, order: &OrderId, change: &'static str) -> Result<(), Error> {
-    let mut lines: Vec<(String, i64)> =
-        sqlx::query_as("SELECT sku, quantity FROM reservation_lines WHERE order_id = $1")
-            .bind(order.as_str())
-            .fetch_all(&mut **write)
-            .await?;
-    lines.sort();
-    let now = now_ms();
-    for (sku, quantity) in lines {
-        sqlx::query(change).bind(sku).bind(quantity).bind(now).execute(&mut **write).await?;
-    }
-    Ok(())
-}
-
 fn total(lines: &[Line]) -> Result<i64, Error> {
     lines
         .iter()
-        .try_fold(0_i64, |sum, line| sum.checked_add(line.quantity.checked_mul(line.unit_price_cents)?))
-        .ok_or_else(|| Error::unprocessable("amount_overflow", "the sum is too large").field("items"))
+        .try_fold(0_i64, |sum, line| {
+            sum.checked_add(line.quantity.checked_mul(line.unit_price_cents)?)
+        })
+        .ok_or_else(|| {
+            Error::unprocessable("amount_overflow", "the sum is too large").field("items")
+        })
 }
 
 fn closed(status: Status) -> Error {
-    Error::new(410, "reservation_closed", format!("this reservation is {}", status.as_str()))
+    Error::new(
+        410,
+        "reservation_closed",
+        format!("this reservation is {}", status.as_str()),
+    )
 }

@@ -1,12 +1,13 @@
 //! Items, stock and reservations.
 //!
 //! `routes.rs` says what it answers, `item.rs` and `reservation.rs` what it accepts, `shelf.rs` and
-//! `ledger.rs` what it stores. The ledger is why nothing can be sold twice, whatever the number of
+//! `ledger.rs` what it stores, `pieces.rs` is why nothing can be sold twice, whatever the number of
 //! instances. What an order is worth, who pays and when to give up are not known here.
 
 mod clock;
 mod item;
 mod ledger;
+mod pieces;
 mod reservation;
 mod routes;
 mod seed;
@@ -73,10 +74,19 @@ pub async fn open(store: Store, settings: Settings) -> Result<App, StartError> {
         seed::seed(&store).await?;
     }
     let shelf = Data::new(Shelf::new(store.clone()));
-    let ledger = Data::new(Ledger::new(store, Duration::from_millis(settings.reservations.ttl_ms)));
-    let sweep = sweep(ledger.clone(), Duration::from_millis(settings.reservations.sweep_ms));
+    let ledger = Data::new(Ledger::new(
+        store,
+        Duration::from_millis(settings.reservations.ttl_ms),
+    ));
+    let sweep = sweep(
+        ledger.clone(),
+        Duration::from_millis(settings.reservations.sweep_ms),
+    );
     let routes = move |config: &mut ServiceConfig| {
-        config.app_data(shelf.clone()).app_data(ledger.clone()).configure(routes::configure);
+        config
+            .app_data(shelf.clone())
+            .app_data(ledger.clone())
+            .configure(routes::configure);
     };
     Ok(App::public(routes).task(sweep))
 }

@@ -78,7 +78,9 @@ impl Wanted {
 
     /// Whether these lines are what was asked for.
     pub fn is(&self, lines: &[Line]) -> bool {
-        let same = |(wanted, line): (&WantedLine, &Line)| wanted.sku == line.sku && wanted.quantity.0 == line.quantity;
+        let same = |(wanted, line): (&WantedLine, &Line)| {
+            wanted.sku == line.sku && wanted.quantity.0 == line.quantity
+        };
         self.0.len() == lines.len() && self.0.iter().zip(lines).all(same)
     }
 }
@@ -92,7 +94,10 @@ impl TryFrom<Vec<WantedLine>> for Wanted {
         }
         lines.sort_by(|one, other| one.sku.cmp(&other.sku));
         match lines.windows(2).find(|pair| pair[0].sku == pair[1].sku) {
-            Some(pair) => Err(format!("must name each item once; {} is there twice", pair[0].sku.as_str())),
+            Some(pair) => Err(format!(
+                "must name each item once; {} is there twice",
+                pair[0].sku.as_str()
+            )),
             None => Ok(Self(lines)),
         }
     }
@@ -125,7 +130,9 @@ impl TryFrom<String> for OrderId {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let uuid = text.strip_prefix("ord_").and_then(|rest| Uuid::try_parse(rest).ok());
+        let uuid = text
+            .strip_prefix("ord_")
+            .and_then(|rest| Uuid::try_parse(rest).ok());
         match uuid {
             // One spelling for each id: upper case and the forms without hyphens are no ids.
             Some(uuid) if text == format!("ord_{}", uuid.hyphenated()) => Ok(Self(text)),
@@ -163,7 +170,10 @@ mod tests {
 
     fn wanted(lines: &[(&str, i64)]) -> Result<Wanted, String> {
         let line = |&(sku, pieces): &(&str, i64)| {
-            Ok(WantedLine { sku: Sku::try_from(sku.to_owned())?, quantity: Quantity::try_from(pieces)? })
+            Ok(WantedLine {
+                sku: Sku::try_from(sku.to_owned())?,
+                quantity: Quantity::try_from(pieces)?,
+            })
         };
         Wanted::try_from(lines.iter().map(line).collect::<Result<Vec<_>, String>>()?)
     }
@@ -171,13 +181,21 @@ mod tests {
     #[test]
     fn lines_come_in_the_order_of_their_skus_whatever_the_client_sent() {
         let wanted = wanted(&[("B", 1), ("A", 2)]).unwrap();
-        let skus: Vec<&str> = wanted.lines().iter().map(|line| line.sku.as_str()).collect();
+        let skus: Vec<&str> = wanted
+            .lines()
+            .iter()
+            .map(|line| line.sku.as_str())
+            .collect();
         assert_eq!(skus, ["A", "B"]);
     }
 
     #[test]
     fn an_item_twice_no_item_and_too_many_items_are_refused() {
-        assert!(wanted(&[("A", 1), ("B", 1), ("A", 2)]).unwrap_err().contains("A is there twice"));
+        assert!(
+            wanted(&[("A", 1), ("B", 1), ("A", 2)])
+                .unwrap_err()
+                .contains("A is there twice")
+        );
         assert!(wanted(&[]).is_err());
         let many: Vec<String> = (0..51).map(|index| format!("SKU-{index}")).collect();
         let many: Vec<(&str, i64)> = many.iter().map(|sku| (sku.as_str(), 1)).collect();

@@ -6,7 +6,7 @@ use crate::reservation::{OrderId, Request};
 use crate::shelf::Shelf;
 use actix_web::HttpResponse;
 use actix_web::http::header;
-use actix_web::web::{Data, ServiceConfig, delete, get, post, put};
+use actix_web::web::{Data, ServiceConfig, delete, get, post, put, resource};
 use service::Error;
 use service::input::{Json, Page, Path, Query};
 
@@ -14,13 +14,19 @@ type Answer = Result<HttpResponse, Error>;
 
 pub fn configure(config: &mut ServiceConfig) {
     config
-        .route("/inventory/items", get().to(list))
-        .route("/inventory/items/{sku}", get().to(show))
-        .route("/inventory/items/{sku}", put().to(restock))
-        .route("/inventory/reservations", post().to(reserve))
-        .route("/inventory/reservations/{order_id}", get().to(reservation))
-        .route("/inventory/reservations/{order_id}", delete().to(release))
-        .route("/inventory/reservations/{order_id}/confirm", post().to(confirm));
+        .service(resource("/inventory/items").route(get().to(list)))
+        .service(
+            resource("/inventory/items/{sku}")
+                .route(get().to(show))
+                .route(put().to(restock)),
+        )
+        .service(resource("/inventory/reservations").route(post().to(reserve)))
+        .service(
+            resource("/inventory/reservations/{order_id}")
+                .route(get().to(reservation))
+                .route(delete().to(release)),
+        )
+        .service(resource("/inventory/reservations/{order_id}/confirm").route(post().to(confirm)));
 }
 
 async fn list(shelf: Data<Shelf>, Query(page): Query<Page>) -> Answer {
@@ -31,7 +37,11 @@ async fn show(shelf: Data<Shelf>, Path(sku): Path<Sku>) -> Answer {
     Ok(HttpResponse::Ok().json(shelf.get(&sku).await?))
 }
 
-async fn restock(shelf: Data<Shelf>, Path(sku): Path<Sku>, Json(update): Json<ItemUpdate>) -> Answer {
+async fn restock(
+    shelf: Data<Shelf>,
+    Path(sku): Path<Sku>,
+    Json(update): Json<ItemUpdate>,
+) -> Answer {
     Ok(HttpResponse::Ok().json(shelf.put(&sku, &update).await?))
 }
 
@@ -39,7 +49,9 @@ async fn reserve(ledger: Data<Ledger>, Json(request): Json<Request>) -> Answer {
     Ok(match ledger.reserve(&request).await? {
         Reserved::New(made) => {
             let location = format!("/inventory/reservations/{}", made.order_id.as_str());
-            HttpResponse::Created().insert_header((header::LOCATION, location)).json(made)
+            HttpResponse::Created()
+                .insert_header((header::LOCATION, location))
+                .json(made)
         }
         Reserved::Known(known) => HttpResponse::Ok().json(known),
     })

@@ -19,7 +19,10 @@ impl Shelf {
 
     /// Items in the order of their SKUs.
     pub async fn page(&self, page: &Page) -> Result<Listing<Item>, Error> {
-        let after = page.after().map(|sku| Sku::try_from(sku.to_owned())).transpose();
+        let after = page
+            .after()
+            .map(|sku| Sku::try_from(sku.to_owned()))
+            .transpose();
         let after = after.map_err(|reason| Error::invalid("after", reason))?;
         // One row more than asked for tells whether there is a next page.
         let mut items: Vec<Item> = sqlx::query_as(
@@ -30,11 +33,20 @@ impl Shelf {
         .bind(page.limit() + 1)
         .fetch_all(self.store.pool())
         .await?;
-        let total = sqlx::query_scalar("SELECT COUNT(*) FROM items").fetch_one(self.store.pool()).await?;
+        let total = sqlx::query_scalar("SELECT COUNT(*) FROM items")
+            .fetch_one(self.store.pool())
+            .await?;
         let more = items.len() as i64 > page.limit();
         items.truncate(page.limit() as usize);
-        let after = items.last().filter(|_| more).map(|item| item.sku.as_str().to_owned());
-        Ok(Listing { items, total, after })
+        let after = items
+            .last()
+            .filter(|_| more)
+            .map(|item| item.sku.as_str().to_owned());
+        Ok(Listing {
+            items,
+            total,
+            after,
+        })
     }
 
     /// # Errors

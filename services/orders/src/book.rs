@@ -55,7 +55,9 @@ impl Book {
         .bind(page.limit() + 1)
         .fetch_all(self.store.pool())
         .await?;
-        let total = sqlx::query_scalar("SELECT COUNT(*) FROM orders").fetch_one(self.store.pool()).await?;
+        let total = sqlx::query_scalar("SELECT COUNT(*) FROM orders")
+            .fetch_one(self.store.pool())
+            .await?;
         Ok(listing(orders, page, total))
     }
 
@@ -107,13 +109,15 @@ impl Book {
 
     /// Whether the order was in `from` and is in `to` now.
     pub async fn moves(&self, id: &OrderId, from: Status, to: Status) -> Result<bool, Error> {
-        let done = sqlx::query("UPDATE orders SET status = $3, updated_at_ms = $4 WHERE id = $1 AND status = $2")
-            .bind(id.as_str())
-            .bind(from.as_str())
-            .bind(to.as_str())
-            .bind(now_ms())
-            .execute(self.store.pool())
-            .await?;
+        let done = sqlx::query(
+            "UPDATE orders SET status = $3, updated_at_ms = $4 WHERE id = $1 AND status = $2",
+        )
+        .bind(id.as_str())
+        .bind(from.as_str())
+        .bind(to.as_str())
+        .bind(now_ms())
+        .execute(self.store.pool())
+        .await?;
         Ok(done.rows_affected() == 1)
     }
 
@@ -166,8 +170,11 @@ where
 }
 
 fn before(page: &Page) -> Result<String, Error> {
-    let Some(after) = page.after() else { return Ok(ABOVE_ALL.to_owned()) };
-    let id = OrderId::try_from(after.to_owned()).map_err(|reason| Error::invalid("after", reason))?;
+    let Some(after) = page.after() else {
+        return Ok(ABOVE_ALL.to_owned());
+    };
+    let id =
+        OrderId::try_from(after.to_owned()).map_err(|reason| Error::invalid("after", reason))?;
     Ok(id.as_str().to_owned())
 }
 
@@ -175,6 +182,13 @@ fn before(page: &Page) -> Result<String, Error> {
 fn listing(mut orders: Vec<Order>, page: &Page, total: i64) -> Listing<Order> {
     let more = orders.len() as i64 > page.limit();
     orders.truncate(page.limit() as usize);
-    let after = orders.last().filter(|_| more).map(|order| order.id.as_str().to_owned());
-    Listing { items: orders, total, after }
+    let after = orders
+        .last()
+        .filter(|_| more)
+        .map(|order| order.id.as_str().to_owned());
+    Listing {
+        items: orders,
+        total,
+        after,
+    }
 }

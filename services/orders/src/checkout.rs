@@ -54,7 +54,10 @@ enum Release {
     Confirmed,
 }
 
-const EVERYTHING: Undo = Undo { release: Release::Confirmed, refund: true };
+const EVERYTHING: Undo = Undo {
+    release: Release::Confirmed,
+    refund: true,
+};
 /// Between two attempts to undo: another instance is tried, or the same one has recovered.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -84,7 +87,11 @@ impl Checkout {
         Ok(match order.status {
             Status::Confirmed | Status::Shipped | Status::Completed => Outcome::Placed(order),
             _ => {
-                let reason = order.reason.as_deref().and_then(Reason::stored).unwrap_or(Reason::OrderClosed);
+                let reason = order
+                    .reason
+                    .as_deref()
+                    .and_then(Reason::stored)
+                    .unwrap_or(Reason::OrderClosed);
                 Outcome::Refused(Refusal::new(reason, "the order was not taken"))
             }
         })
@@ -99,7 +106,12 @@ impl Checkout {
         match order.status {
             Status::Cancelled => return Ok(order),
             Status::Accepted => return Err(in_progress()),
-            Status::Confirmed if !self.book.moves(id, Status::Confirmed, Status::Cancelling).await? => {
+            Status::Confirmed
+                if !self
+                    .book
+                    .moves(id, Status::Confirmed, Status::Cancelling)
+                    .await? =>
+            {
                 return Err(in_progress());
             }
             Status::Confirmed | Status::Cancelling => {}
@@ -112,24 +124,57 @@ impl Checkout {
     }
 
     async fn carry_out(&self, order: &Order, deadline: Deadline) -> Result<Settled, Setback> {
-        let held = self.inventory.reserve(order, deadline).await.map_err(|failure| {
-            let release = if may_have_happened(&failure) { Release::Held } else { Release::Nothing };
-            failed(failure, Undo { release, refund: false }, Inventory::refusal)
-        })?;
-        let payment = self.payments.charge(order, held.total_cents, deadline).await.map_err(|failure| {
-            let refund = may_have_happened(&failure);
-            failed(failure, Undo { release: Release::Held, refund }, Payments::refusal)
-        })?;
+        let held = self
+            .inventory
+            .reserve(order, deadline)
+            .await
+            .map_err(|failure| {
+                let release = if may_have_happened(&failure) {
+                    Release::Held
+                } else {
+                    Release::Nothing
+                };
+                failed(
+                    failure,
+                    Undo {
+                        release,
+                        refund: false,
+                    },
+                    Inventory::refusal,
+                )
+            })?;
+        let payment = self
+            .payments
+            .charge(order, held.total_cents, deadline)
+            .await
+            .map_err(|failure| {
+                let refund = may_have_happened(&failure);
+                failed(
+                    failure,
+                    Undo {
+                        release: Release::Held,
+                        refund,
+                    },
+                    Payments::refusal,
+                )
+            })?;
         self.inventory
             .confirm(&order.id, deadline)
             .await
             .map_err(|failure| failed(failure, EVERYTHING, Inventory::refusal))?;
-        Ok(Settled { items: held.items, total_cents: held.total_cents, payment_id: payment.id })
+        Ok(Settled {
+            items: held.items,
+            total_cents: held.total_cents,
+            payment_id: payment.id,
+        })
     }
 
     /// Undoes what may have been done, and closes the order.
     async fn take_back(&self, id: &OrderId, undo: Undo, end: Status) -> Result<(), Error> {
-        let (released, refunded) = (self.release(id, undo.release).await, self.refund(id, undo.refund).await);
+        let (released, refunded) = (
+            self.release(id, undo.release).await,
+            self.refund(id, undo.refund).await,
+        );
         if let Err(failure) = released.and(refunded) {
             let detail = "the order was not taken and is still being undone; ask again";
             return Err(Error::unavailable("order_cancelling", detail).cause(failure));
@@ -172,7 +217,11 @@ impl Checkout {
 
 /// The client asks for a move that no order in this status can make.
 pub fn impossible(order: &Order, to: Status) -> Error {
-    let detail = format!("an order that is {} cannot become {}", order.status.as_str(), to.as_str());
+    let detail = format!(
+        "an order that is {} cannot become {}",
+        order.status.as_str(),
+        to.as_str()
+    );
     Error::conflict("status_move_impossible", detail).field("status")
 }
 
@@ -201,5 +250,8 @@ fn may_have_happened(failure: &Failure) -> bool {
 }
 
 fn failed(failure: Failure, undo: Undo, refusal: fn(&Failure) -> Refusal) -> Setback {
-    Setback { refusal: refusal(&failure), undo }
+    Setback {
+        refusal: refusal(&failure),
+        undo,
+    }
 }

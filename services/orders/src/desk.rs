@@ -38,7 +38,12 @@ const LOOK: Duration = Duration::from_millis(25);
 impl Desk {
     /// # Errors
     /// 422 `idempotency_key_reused`, 409 `in_progress`, 503 `order_cancelling`, or the store fails.
-    pub async fn submit(&self, key: Option<Key>, new: NewOrder, deadline: Deadline) -> Result<Submitted, Error> {
+    pub async fn submit(
+        &self,
+        key: Option<Key>,
+        new: NewOrder,
+        deadline: Deadline,
+    ) -> Result<Submitted, Error> {
         let desk = self.clone();
         to_its_end(tracing::info_span!("place order"), async move {
             match key {
@@ -53,7 +58,10 @@ impl Desk {
     /// As [`Checkout::cancel`].
     pub async fn cancel(&self, id: OrderId) -> Result<Order, Error> {
         let checkout = self.checkout.clone();
-        to_its_end(tracing::info_span!("cancel order"), async move { checkout.cancel(&id).await }).await
+        to_its_end(tracing::info_span!("cancel order"), async move {
+            checkout.cancel(&id).await
+        })
+        .await
     }
 
     /// Moves an order on, or cancels it. A move that was made before is made.
@@ -81,17 +89,28 @@ impl Desk {
         let id = OrderId::random();
         self.book.accept(&id, new).await?;
         let outcome = self.checkout.place(&id, deadline).await?;
-        Ok(Submitted { outcome, replayed: false })
+        Ok(Submitted {
+            outcome,
+            replayed: false,
+        })
     }
 
-    async fn submit_once(&self, key: &Key, new: &NewOrder, deadline: Deadline) -> Result<Submitted, Error> {
+    async fn submit_once(
+        &self,
+        key: &Key,
+        new: &NewOrder,
+        deadline: Deadline,
+    ) -> Result<Submitted, Error> {
         let give_up = (Instant::now() + self.wait).min(deadline.at());
         loop {
             match self.keys.claim(key, new).await? {
                 Claim::Mine(id) => return self.place_once(key, &id, deadline).await,
                 Claim::Answered(answer) => {
                     let outcome = serde_json::from_str(&answer).map_err(Error::internal)?;
-                    return Ok(Submitted { outcome, replayed: true });
+                    return Ok(Submitted {
+                        outcome,
+                        replayed: true,
+                    });
                 }
                 Claim::InProgress if Instant::now() + LOOK >= give_up => return Err(in_progress()),
                 Claim::InProgress => tokio::time::sleep(LOOK).await,
@@ -99,16 +118,26 @@ impl Desk {
         }
     }
 
-    async fn place_once(&self, key: &Key, id: &OrderId, deadline: Deadline) -> Result<Submitted, Error> {
+    async fn place_once(
+        &self,
+        key: &Key,
+        id: &OrderId,
+        deadline: Deadline,
+    ) -> Result<Submitted, Error> {
         let outcome = self.checkout.place(id, deadline).await?;
         match &outcome {
-            Outcome::Refused(refusal) if refusal.reason.may_pass() => self.keys.forget(key, id).await?,
+            Outcome::Refused(refusal) if refusal.reason.may_pass() => {
+                self.keys.forget(key, id).await?
+            }
             _ => {
                 let answer = serde_json::to_string(&outcome).map_err(Error::internal)?;
                 self.keys.answer(key, &answer).await?;
             }
         }
-        Ok(Submitted { outcome, replayed: false })
+        Ok(Submitted {
+            outcome,
+            replayed: false,
+        })
     }
 }
 
@@ -117,5 +146,7 @@ async fn to_its_end<T: 'static>(
     span: tracing::Span,
     work: impl Future<Output = Result<T, Error>> + 'static,
 ) -> Result<T, Error> {
-    rt::spawn(work.instrument(span)).await.map_err(Error::internal)?
+    rt::spawn(work.instrument(span))
+        .await
+        .map_err(Error::internal)?
 }

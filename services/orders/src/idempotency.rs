@@ -64,7 +64,11 @@ impl Settings {
 
 impl Keys {
     pub fn new(store: Store, settings: &Settings) -> Self {
-        Self { store, claim_ms: i64::from(settings.claim_ms), keep_ms: i64::from(settings.keep_ms) }
+        Self {
+            store,
+            claim_ms: i64::from(settings.claim_ms),
+            keep_ms: i64::from(settings.keep_ms),
+        }
     }
 
     /// # Errors
@@ -107,12 +111,14 @@ impl Keys {
 
     /// Forgets a key whose order came to nothing: the next request with it is a new attempt.
     pub async fn forget(&self, key: &Key, order: &OrderId) -> Result<(), Error> {
-        sqlx::query("DELETE FROM idempotency_keys WHERE subject = $1 AND key = $2 AND order_id = $3")
-            .bind(key.subject.as_str())
-            .bind(key.key.as_str())
-            .bind(order.as_str())
-            .execute(self.store.pool())
-            .await?;
+        sqlx::query(
+            "DELETE FROM idempotency_keys WHERE subject = $1 AND key = $2 AND order_id = $3",
+        )
+        .bind(key.subject.as_str())
+        .bind(key.key.as_str())
+        .bind(order.as_str())
+        .execute(self.store.pool())
+        .await?;
         Ok(())
     }
 
@@ -134,10 +140,14 @@ impl Keys {
         .fetch_optional(self.store.pool())
         .await?;
         // Forgotten between the two looks: it counts as being worked on, the client asks again.
-        let Some(row) = row else { return Ok(Claim::InProgress) };
+        let Some(row) = row else {
+            return Ok(Claim::InProgress);
+        };
         if row.body_hash != hash {
             let detail = "this key came with another body before";
-            return Err(Error::unprocessable("idempotency_key_reused", detail).field("Idempotency-Key"));
+            return Err(
+                Error::unprocessable("idempotency_key_reused", detail).field("Idempotency-Key")
+            );
         }
         match row.answer {
             Some(answer) => Ok(Claim::Answered(answer)),
@@ -160,12 +170,17 @@ impl Keys {
         if done.rows_affected() == 0 {
             return Ok(Claim::InProgress);
         }
-        Ok(Claim::Mine(OrderId::try_from(row.order_id).map_err(Error::internal)?))
+        Ok(Claim::Mine(
+            OrderId::try_from(row.order_id).map_err(Error::internal)?,
+        ))
     }
 }
 
 /// The body in its one spelling, hashed.
 fn fingerprint(new: &NewOrder) -> String {
     let canonical = serde_json::to_vec(new).expect("an order is plain data");
-    Sha256::digest(canonical).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(canonical)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

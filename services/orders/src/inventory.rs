@@ -42,19 +42,47 @@ impl Inventory {
     }
 
     /// Holds every line or none.
-    pub async fn reserve(&self, order: &Order, deadline: Deadline) -> Result<Held, upstream::Error> {
+    pub async fn reserve(
+        &self,
+        order: &Order,
+        deadline: Deadline,
+    ) -> Result<Held, upstream::Error> {
         let lines = order.items.0.iter();
-        let items = lines.map(|line| Wanted { sku: &line.sku, quantity: line.quantity }).collect();
-        let request = Request { order_id: &order.id, items };
-        let held: Reservation =
-            self.client.post("/inventory/reservations").deadline(deadline).json(&request).send().await?;
-        Ok(Held { items: Lines(held.items), total_cents: held.total_cents })
+        let items = lines
+            .map(|line| Wanted {
+                sku: &line.sku,
+                quantity: line.quantity,
+            })
+            .collect();
+        let request = Request {
+            order_id: &order.id,
+            items,
+        };
+        let held: Reservation = self
+            .client
+            .post("/inventory/reservations")
+            .deadline(deadline)
+            .json(&request)
+            .send()
+            .await?;
+        Ok(Held {
+            items: Lines(held.items),
+            total_cents: held.total_cents,
+        })
     }
 
     /// The order is paid.
-    pub async fn confirm(&self, order: &OrderId, deadline: Deadline) -> Result<(), upstream::Error> {
+    pub async fn confirm(
+        &self,
+        order: &OrderId,
+        deadline: Deadline,
+    ) -> Result<(), upstream::Error> {
         let path = format!("/inventory/reservations/{}/confirm", order.as_str());
-        self.client.post(&path).deadline(deadline).send_empty().await
+        self.client
+            .post(&path)
+            .deadline(deadline)
+            .send_empty()
+            .await
     }
 
     /// After this nothing is reserved, and nothing will be. Not bound to the client's deadline: it

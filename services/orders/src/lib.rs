@@ -25,7 +25,7 @@ use idempotency::Keys;
 use inventory::Inventory;
 use payments::Payments;
 use serde::Deserialize;
-use service::{App, BadValue, Context, Migrator, StartError};
+use service::{App, BadValue, Context, Migrator, StartError, Store};
 use std::rc::Rc;
 use std::time::Duration;
 use upstream::call::Client;
@@ -64,23 +64,44 @@ impl Settings {
     }
 }
 
+/// The services that orders calls; clients stay on their worker.
+pub struct Peers {
+    pub inventory: Client,
+    pub payments: Client,
+}
+
 /// Opens the domain over the store and the upstreams that the process was given.
 ///
 /// # Errors
 /// An upstream is missing from the configuration.
 pub async fn build(settings: Settings, context: Context) -> Result<App, StartError> {
     let store = context.store()?.clone();
-    let (inventory, payments) = (context.upstream("inventory")?, context.upstream("payments")?);
+    let (inventory, payments) = (
+        context.upstream("inventory")?,
+        context.upstream("payments")?,
+    );
     let metrics = context.client_metrics.clone();
+    Ok(app(store, settings, move || Peers {
+        inventory: Client::new(inventory.clone(), metrics.clone()),
+        payments: Client::new(payments.clone(), metrics.clone()),
+    }))
+}
+
+/// The routes over a store; `connect` runs once in each worker.
+pub fn app(
+    store: Store,
+    settings: Settings,
+    connect: impl Fn() -> Peers + Send + Sync + 'static,
+) -> App {
     let book = Book::new(store.clone());
     let keys = Keys::new(store, &settings.idempotency);
     let forget = forget_old_keys(keys.clone());
     let routes = move |config: &mut ServiceConfig| {
-        // Once in each worker: connections are not shared between threads.
+        let peers = connect();
         let checkout = Checkout {
             book: book.clone(),
-            inventory: Inventory::new(Client::new(inventory.clone(), metrics.clone())),
-            payments: Payments::new(Client::new(payments.clone(), metrics.clone())),
+            inventory: Inventory::new(peers.inventory),
+            payments: Payments::new(peers.payments),
             undo_attempts: settings.orders.undo_attempts,
         };
         let desk = Desk {
@@ -89,9 +110,12 @@ pub async fn build(settings: Settings, context: Context) -> Result<App, StartErr
             checkout: Rc::new(checkout),
             wait: settings.idempotency.wait(),
         };
-        config.app_data(Data::new(book.clone())).app_data(Data::new(desk)).configure(routes::configure);
+        config
+            .app_data(Data::new(book.clone()))
+            .app_data(Data::new(desk))
+            .configure(routes::configure);
     };
-    Ok(App::public(routes).task(forget))
+    App::public(routes).task(forget)
 }
 
 /// Forgets old keys, for as long as the process lives.

@@ -149,7 +149,10 @@ impl TryFrom<Vec<Wanted>> for Basket {
         }
         lines.sort_by(|one, other| one.sku.cmp(&other.sku));
         match lines.windows(2).find(|pair| pair[0].sku == pair[1].sku) {
-            Some(pair) => Err(format!("must name each item once; {} is there twice", pair[0].sku.0)),
+            Some(pair) => Err(format!(
+                "must name each item once; {} is there twice",
+                pair[0].sku.0
+            )),
             None => Ok(Self(lines)),
         }
     }
@@ -196,7 +199,9 @@ impl TryFrom<i64> for Quantity {
 
 /// One spelling for each id: upper case and the forms without hyphens are no ids.
 fn prefixed(prefix: &str, text: String) -> Result<String, String> {
-    let uuid = text.strip_prefix(prefix).and_then(|rest| Uuid::try_parse(rest).ok());
+    let uuid = text
+        .strip_prefix(prefix)
+        .and_then(|rest| Uuid::try_parse(rest).ok());
     match uuid {
         Some(uuid) if text == format!("{prefix}{}", uuid.hyphenated()) => Ok(text),
         _ => Err(format!("must be {prefix} and a UUID in lower case")),
@@ -218,7 +223,10 @@ mod tests {
     fn one_basket_has_one_spelling() {
         let one = parse(r#"[{"sku":"B","quantity":1},{"sku":"A","quantity":2}]"#).unwrap();
         let other = parse(r#"[{"quantity":2,"sku":"A"},{"quantity":1,"sku":"B"}]"#).unwrap();
-        assert_eq!(serde_json::to_string(&one).unwrap(), serde_json::to_string(&other).unwrap());
+        assert_eq!(
+            serde_json::to_string(&one).unwrap(),
+            serde_json::to_string(&other).unwrap()
+        );
     }
 
     #[test]
@@ -238,7 +246,10 @@ mod tests {
 
     #[test]
     fn stored_lines_come_back_as_they_were() {
-        let mut lines = parse(r#"[{"sku":"A","quantity":2}]"#).unwrap().items.unpriced();
+        let mut lines = parse(r#"[{"sku":"A","quantity":2}]"#)
+            .unwrap()
+            .items
+            .unpriced();
         assert_eq!(Lines::try_from(lines.to_json()).unwrap(), lines);
         lines.0[0].unit_price_cents = Some(590);
         assert_eq!(Lines::try_from(lines.to_json()).unwrap(), lines);

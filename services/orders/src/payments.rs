@@ -30,9 +30,23 @@ impl Payments {
     }
 
     /// Charges the order once, however often it is asked.
-    pub async fn charge(&self, order: &Order, amount_cents: i64, deadline: Deadline) -> Result<Payment, upstream::Error> {
-        let charge = Charge { order_id: &order.id, user_id: &order.user_id, amount_cents };
-        self.client.post("/payments").deadline(deadline).json(&charge).send().await
+    pub async fn charge(
+        &self,
+        order: &Order,
+        amount_cents: i64,
+        deadline: Deadline,
+    ) -> Result<Payment, upstream::Error> {
+        let charge = Charge {
+            order_id: &order.id,
+            user_id: &order.user_id,
+            amount_cents,
+        };
+        self.client
+            .post("/payments")
+            .deadline(deadline)
+            .json(&charge)
+            .send()
+            .await
     }
 
     /// After this the order is not charged and will not be. Named by the order, because the answer

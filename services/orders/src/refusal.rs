@@ -58,13 +58,19 @@ impl Reason {
 
     /// The same request may be taken a moment later.
     pub fn may_pass(self) -> bool {
-        matches!(self, Self::InventoryUnavailable | Self::PaymentsUnavailable | Self::DeadlineExceeded)
+        matches!(
+            self,
+            Self::InventoryUnavailable | Self::PaymentsUnavailable | Self::DeadlineExceeded
+        )
     }
 }
 
 impl Refusal {
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into() }
+        Self {
+            reason,
+            detail: detail.into(),
+        }
     }
 }
 
@@ -76,7 +82,9 @@ impl From<Refusal> for Error {
             Reason::OrderClosed => Self::conflict(reason.code(), detail),
             Reason::UnknownItem => Self::unprocessable(reason.code(), detail).field("items"),
             Reason::PaymentDeclined => Self::new(402, reason.code(), detail),
-            Reason::InventoryUnavailable | Reason::PaymentsUnavailable => Self::unavailable(reason.code(), detail),
+            Reason::InventoryUnavailable | Reason::PaymentsUnavailable => {
+                Self::unavailable(reason.code(), detail)
+            }
             Reason::DeadlineExceeded => Self::new(504, reason.code(), detail),
         }
     }

@@ -8,7 +8,7 @@ use crate::order::{NewOrder, OrderId, UserId};
 use crate::status::Status;
 use actix_web::HttpResponse;
 use actix_web::http::header;
-use actix_web::web::{Data, ServiceConfig, delete, get, post, put};
+use actix_web::web::{Data, ServiceConfig, delete, get, post, put, resource};
 use serde::Deserialize;
 use service::Error;
 use service::input::{Deadline, IdempotencyKey, Json, Page, Path, Query, Subject};
@@ -29,13 +29,19 @@ const REPLAYED: &str = "Idempotent-Replayed";
 
 pub fn configure(config: &mut ServiceConfig) {
     config
-        .route("/orders", get().to(list))
-        .route("/orders", post().to(submit))
-        .route("/orders/stats", get().to(stats))
-        .route("/orders/user/{user_id}", get().to(of_user))
-        .route("/orders/{id}", get().to(show))
-        .route("/orders/{id}", delete().to(cancel))
-        .route("/orders/{id}/status", put().to(move_on));
+        .service(
+            resource("/orders")
+                .route(get().to(list))
+                .route(post().to(submit)),
+        )
+        .service(resource("/orders/stats").route(get().to(stats)))
+        .service(resource("/orders/user/{user_id}").route(get().to(of_user)))
+        .service(
+            resource("/orders/{id}")
+                .route(get().to(show))
+                .route(delete().to(cancel)),
+        )
+        .service(resource("/orders/{id}/status").route(put().to(move_on)));
 }
 
 async fn list(book: Data<Book>, Query(page): Query<Page>) -> Answer {

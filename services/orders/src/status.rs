@@ -89,8 +89,18 @@ mod tests {
     fn a_client_ships_what_is_confirmed_and_completes_what_is_shipped() {
         assert_eq!(Status::Shipped.moved_on_from(), Some(Status::Confirmed));
         assert_eq!(Status::Completed.moved_on_from(), Some(Status::Shipped));
-        let shops_own = [Status::Accepted, Status::Confirmed, Status::Cancelling, Status::Cancelled, Status::Rejected];
-        assert!(shops_own.iter().all(|status| status.moved_on_from().is_none()));
+        let shops_own = [
+            Status::Accepted,
+            Status::Confirmed,
+            Status::Cancelling,
+            Status::Cancelled,
+            Status::Rejected,
+        ];
+        assert!(
+            shops_own
+                .iter()
+                .all(|status| status.moved_on_from().is_none())
+        );
     }
 
     #[test]

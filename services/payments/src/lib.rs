@@ -35,7 +35,11 @@ impl Settings {
     pub fn check(&self) -> Result<(), BadValue> {
         match self.payments.decline_above_cents {
             1.. => Ok(()),
-            limit => Err(BadValue::new("payments.decline_above_cents", limit, "must be at least 1")),
+            limit => Err(BadValue::new(
+                "payments.decline_above_cents",
+                limit,
+                "must be at least 1",
+            )),
         }
     }
 }

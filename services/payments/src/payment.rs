@@ -165,7 +165,9 @@ impl TryFrom<String> for Status {
 
 /// One spelling for each id: upper case and the forms without hyphens are no ids.
 fn prefixed(prefix: &str, text: String) -> Result<String, String> {
-    let uuid = text.strip_prefix(prefix).and_then(|rest| Uuid::try_parse(rest).ok());
+    let uuid = text
+        .strip_prefix(prefix)
+        .and_then(|rest| Uuid::try_parse(rest).ok());
     match uuid {
         Some(uuid) if text == format!("{prefix}{}", uuid.hyphenated()) => Ok(text),
         _ => Err(format!("must be {prefix} and a UUID in lower case")),
@@ -179,9 +181,21 @@ mod tests {
     #[test]
     fn a_payment_is_named_by_its_own_id_or_its_orders() {
         let uuid = "01937c6e-5a00-7000-8000-0000000000a1";
-        assert!(matches!(Reference::try_from(format!("pay_{uuid}")), Ok(Reference::Payment(_))));
-        assert!(matches!(Reference::try_from(format!("ord_{uuid}")), Ok(Reference::Order(_))));
-        for bad in [uuid.to_owned(), format!("usr_{uuid}"), "pay_".into(), format!("PAY_{uuid}"), "ord_1".into()] {
+        assert!(matches!(
+            Reference::try_from(format!("pay_{uuid}")),
+            Ok(Reference::Payment(_))
+        ));
+        assert!(matches!(
+            Reference::try_from(format!("ord_{uuid}")),
+            Ok(Reference::Order(_))
+        ));
+        for bad in [
+            uuid.to_owned(),
+            format!("usr_{uuid}"),
+            "pay_".into(),
+            format!("PAY_{uuid}"),
+            "ord_1".into(),
+        ] {
             assert!(Reference::try_from(bad.clone()).is_err(), "{bad}");
         }
     }

@@ -4,7 +4,7 @@ use crate::payment::{Charge, Reference};
 use crate::till::{Charged, Till};
 use actix_web::HttpResponse;
 use actix_web::http::header;
-use actix_web::web::{Data, ServiceConfig, get, post};
+use actix_web::web::{Data, ServiceConfig, get, post, resource};
 use service::Error;
 use service::input::{Json, Path};
 
@@ -12,16 +12,18 @@ type Answer = Result<HttpResponse, Error>;
 
 pub fn configure(config: &mut ServiceConfig) {
     config
-        .route("/payments", post().to(charge))
-        .route("/payments/{id}", get().to(show))
-        .route("/payments/{id}/refund", post().to(refund));
+        .service(resource("/payments").route(post().to(charge)))
+        .service(resource("/payments/{id}").route(get().to(show)))
+        .service(resource("/payments/{id}/refund").route(post().to(refund)));
 }
 
 async fn charge(till: Data<Till>, Json(charge): Json<Charge>) -> Answer {
     Ok(match till.charge(&charge).await? {
         Charged::Now(payment) => {
             let location = format!("/payments/{}", payment.id);
-            HttpResponse::Created().insert_header((header::LOCATION, location)).json(payment)
+            HttpResponse::Created()
+                .insert_header((header::LOCATION, location))
+                .json(payment)
         }
         Charged::Before(payment) => HttpResponse::Ok().json(payment),
     })

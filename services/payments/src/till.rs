@@ -23,7 +23,10 @@ pub enum Charged {
 
 impl Till {
     pub fn new(store: Store, decline_above_cents: i64) -> Self {
-        Self { store, decline_above_cents }
+        Self {
+            store,
+            decline_above_cents,
+        }
     }
 
     /// # Errors
@@ -31,7 +34,10 @@ impl Till {
     /// (the order was charged another amount or another user).
     pub async fn charge(&self, charge: &Charge) -> Result<Charged, Error> {
         if charge.amount_cents.cents() > self.decline_above_cents {
-            return Err(Error::new(402, "payment_declined", "the amount is above the limit").field("amount_cents"));
+            return Err(
+                Error::new(402, "payment_declined", "the amount is above the limit")
+                    .field("amount_cents"),
+            );
         }
         let made: Option<Payment> = sqlx::query_as(
             "INSERT INTO payments (id, order_id, user_id, amount_cents, status, created_at_ms, updated_at_ms)
@@ -93,7 +99,11 @@ impl Till {
                 "UPDATE payments SET status = 'refunded', updated_at_ms = $2 WHERE order_id = $1 AND status = 'captured'"
             }
         };
-        sqlx::query(query).bind(reference.as_str()).bind(now_ms()).execute(self.store.pool()).await?;
+        sqlx::query(query)
+            .bind(reference.as_str())
+            .bind(now_ms())
+            .execute(self.store.pool())
+            .await?;
         self.get(reference).await
     }
 
@@ -104,11 +114,16 @@ impl Till {
                 let detail = format!("the payment of this order is {}", payment.status.as_str());
                 Err(Error::new(410, "payment_closed", detail))
             }
-            Status::Captured if payment.amount_cents != charge.amount_cents.cents() => {
-                Err(Error::unprocessable("payment_mismatch", "this order was charged another amount").field("amount_cents"))
-            }
+            Status::Captured if payment.amount_cents != charge.amount_cents.cents() => Err(
+                Error::unprocessable("payment_mismatch", "this order was charged another amount")
+                    .field("amount_cents"),
+            ),
             Status::Captured if payment.user_id.as_deref() != Some(charge.user_id.as_str()) => {
-                Err(Error::unprocessable("payment_mismatch", "another user was charged for this order").field("user_id"))
+                Err(Error::unprocessable(
+                    "payment_mismatch",
+                    "another user was charged for this order",
+                )
+                .field("user_id"))
             }
             Status::Captured => Ok(payment),
         }

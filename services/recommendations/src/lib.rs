@@ -15,7 +15,7 @@ use actix_web::web::{Data, ServiceConfig};
 use orders::Orders;
 use recommender::Recommender;
 use serde::Deserialize;
-use service::{App, BadValue, Context, Migrator, StartError};
+use service::{App, BadValue, Context, Migrator, StartError, Store};
 use taste::Taste;
 use upstream::call::Client;
 
@@ -41,7 +41,11 @@ impl Settings {
     /// The first value that the types allow and the domain does not.
     pub fn check(&self) -> Result<(), BadValue> {
         match self.recommendations.items {
-            0 => Err(BadValue::new("recommendations.items", 0, "must be at least 1")),
+            0 => Err(BadValue::new(
+                "recommendations.items",
+                0,
+                "must be at least 1",
+            )),
             _ => Ok(()),
         }
     }
@@ -52,20 +56,33 @@ impl Settings {
 /// # Errors
 /// The store cannot be written, or the upstream is missing from the configuration.
 pub async fn build(settings: Settings, context: Context) -> Result<App, StartError> {
-    let store = context.store()?.clone();
+    let orders = context.upstream("orders")?;
+    let metrics = context.client_metrics.clone();
+    let connect = move || Client::new(orders.clone(), metrics.clone());
+    open(context.store()?.clone(), settings, connect).await
+}
+
+/// The routes over a store; `connect` runs once in each worker, and its client stays there.
+///
+/// # Errors
+/// The store cannot be written.
+pub async fn open(
+    store: Store,
+    settings: Settings,
+    connect: impl Fn() -> Client + Send + Sync + 'static,
+) -> Result<App, StartError> {
     if settings.recommendations.seed {
         seed::seed(&store).await?;
     }
-    let orders = context.upstream("orders")?;
-    let metrics = context.client_metrics.clone();
     let taste = Taste::new(store);
     Ok(App::public(move |config: &mut ServiceConfig| {
-        // Once in each worker: connections are not shared between threads.
         let recommender = Recommender {
             taste: taste.clone(),
-            orders: Orders::new(Client::new(orders.clone(), metrics.clone())),
+            orders: Orders::new(connect()),
             count: usize::from(settings.recommendations.items),
         };
-        config.app_data(Data::new(recommender)).configure(routes::configure);
+        config
+            .app_data(Data::new(recommender))
+            .configure(routes::configure);
     }))
 }

@@ -38,11 +38,19 @@ impl Orders {
     }
 
     /// The items of the user's latest orders, each once.
-    pub async fn ordered_by(&self, user: &UserId, deadline: Deadline) -> Result<Vec<String>, upstream::Error> {
+    pub async fn ordered_by(
+        &self,
+        user: &UserId,
+        deadline: Deadline,
+    ) -> Result<Vec<String>, upstream::Error> {
         let path = format!("/orders/user/{}?limit={LATEST}", user.as_str());
         let listing: Listing = self.client.get(&path).deadline(deadline).send().await?;
         let taken = |order: &Order| !NOT_TAKEN.contains(&order.status.as_str());
-        let lines = listing.items.into_iter().filter(taken).flat_map(|order| order.items);
+        let lines = listing
+            .items
+            .into_iter()
+            .filter(taken)
+            .flat_map(|order| order.items);
         let mut skus: Vec<String> = lines.map(|line| line.sku).collect();
         skus.sort();
         skus.dedup();

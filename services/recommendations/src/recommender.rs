@@ -35,14 +35,35 @@ enum Source {
 impl Recommender {
     /// # Errors
     /// The store fails.
-    pub async fn recommend(&self, user: UserId, deadline: Deadline) -> Result<Recommendations, Error> {
-        let ordered = self.orders.ordered_by(&user, deadline).await.unwrap_or_else(|error| {
-            tracing::debug!(%error, "the orders of a user are not known: the popular items do");
-            Vec::new()
-        });
-        let source = if ordered.is_empty() { Source::Popular } else { Source::Orders };
+    pub async fn recommend(
+        &self,
+        user: UserId,
+        deadline: Deadline,
+    ) -> Result<Recommendations, Error> {
+        let ordered = self
+            .orders
+            .ordered_by(&user, deadline)
+            .await
+            .unwrap_or_else(|error| {
+                tracing::debug!(%error, "the orders of a user are not known: the popular items do");
+                Vec::new()
+            });
+        let source = if ordered.is_empty() {
+            Source::Popular
+        } else {
+            Source::Orders
+        };
         let companions = self.taste.companions(&ordered).await?;
-        let items = choose(&ordered, companions, self.taste.popular().await?, self.count);
-        Ok(Recommendations { user_id: user, source, items })
+        let items = choose(
+            &ordered,
+            companions,
+            self.taste.popular().await?,
+            self.count,
+        );
+        Ok(Recommendations {
+            user_id: user,
+            source,
+            items,
+        })
     }
 }

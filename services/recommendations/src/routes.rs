@@ -3,12 +3,12 @@
 use crate::recommender::Recommender;
 use crate::user::UserId;
 use actix_web::HttpResponse;
-use actix_web::web::{Data, ServiceConfig, get};
+use actix_web::web::{Data, ServiceConfig, get, resource};
 use service::Error;
 use service::input::{Deadline, Path};
 
 pub fn configure(config: &mut ServiceConfig) {
-    config.route("/recommendations/{user_id}", get().to(recommend));
+    config.service(resource("/recommendations/{user_id}").route(get().to(recommend)));
 }
 
 async fn recommend(

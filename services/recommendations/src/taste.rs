@@ -74,14 +74,24 @@ mod tests {
     use super::*;
 
     fn pick(sku: &str, score: i64) -> Pick {
-        Pick { sku: sku.into(), name: sku.to_lowercase(), score }
+        Pick {
+            sku: sku.into(),
+            name: sku.to_lowercase(),
+            score,
+        }
     }
 
     fn chosen(ordered: &[&str], companions: &[(&str, i64)], count: usize) -> Vec<String> {
         let popular = vec![pick("A", 9), pick("B", 8), pick("C", 7), pick("D", 6)];
         let ordered: Vec<String> = ordered.iter().map(|sku| (*sku).to_owned()).collect();
-        let companions = companions.iter().map(|&(sku, weight)| (sku.to_owned(), weight)).collect();
-        choose(&ordered, companions, popular, count).into_iter().map(|pick| pick.sku).collect()
+        let companions = companions
+            .iter()
+            .map(|&(sku, weight)| (sku.to_owned(), weight))
+            .collect();
+        choose(&ordered, companions, popular, count)
+            .into_iter()
+            .map(|pick| pick.sku)
+            .collect()
     }
 
     #[test]
@@ -91,7 +101,10 @@ mod tests {
 
     #[test]
     fn a_companion_comes_before_the_popular_and_counts_for_each_that_points_to_it() {
-        assert_eq!(chosen(&["A", "B"], &[("C", 5), ("D", 3), ("D", 3)], 3), ["D", "C", "A"]);
+        assert_eq!(
+            chosen(&["A", "B"], &[("C", 5), ("D", 3), ("D", 3)], 3),
+            ["D", "C", "A"]
+        );
     }
 
     #[test]

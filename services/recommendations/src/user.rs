@@ -18,7 +18,9 @@ impl TryFrom<String> for UserId {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let uuid = text.strip_prefix("usr_").and_then(|rest| Uuid::try_parse(rest).ok());
+        let uuid = text
+            .strip_prefix("usr_")
+            .and_then(|rest| Uuid::try_parse(rest).ok());
         match uuid {
             // One spelling for each id: upper case and the forms without hyphens are no ids.
             Some(uuid) if text == format!("usr_{}", uuid.hyphenated()) => Ok(Self(text)),

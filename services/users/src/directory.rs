@@ -31,7 +31,10 @@ impl Directory {
 
     /// Users in the order in which they were made.
     pub async fn page(&self, page: &Page) -> Result<Listing<User>, Error> {
-        let after = page.after().map(|id| UserId::try_from(id.to_owned())).transpose();
+        let after = page
+            .after()
+            .map(|id| UserId::try_from(id.to_owned()))
+            .transpose();
         let after = after.map_err(|reason| Error::invalid("after", reason))?;
         // One row more than asked for tells whether there is a next page.
         let mut items: Vec<User> = sqlx::query_as(
@@ -42,27 +45,39 @@ impl Directory {
         .bind(page.limit() + 1)
         .fetch_all(self.store.pool())
         .await?;
-        let total = sqlx::query_scalar("SELECT COUNT(*) FROM users").fetch_one(self.store.pool()).await?;
+        let total = sqlx::query_scalar("SELECT COUNT(*) FROM users")
+            .fetch_one(self.store.pool())
+            .await?;
         let more = items.len() as i64 > page.limit();
         items.truncate(page.limit() as usize);
         let last = items.last().filter(|_| more);
         let after = last.map(|user| user.id.as_str().to_owned());
-        Ok(Listing { items, total, after })
+        Ok(Listing {
+            items,
+            total,
+            after,
+        })
     }
 
     /// # Errors
     /// 404 `not_found`.
     pub async fn get(&self, id: &UserId) -> Result<User, Error> {
-        sqlx::query_as("SELECT id, name, email, role, created_at_ms, updated_at_ms FROM users WHERE id = $1")
-            .bind(id.as_str())
-            .fetch_optional(self.store.pool())
-            .await?
-            .ok_or_else(|| Error::not_found("user", id.as_str()))
+        sqlx::query_as(
+            "SELECT id, name, email, role, created_at_ms, updated_at_ms FROM users WHERE id = $1",
+        )
+        .bind(id.as_str())
+        .fetch_optional(self.store.pool())
+        .await?
+        .ok_or_else(|| Error::not_found("user", id.as_str()))
     }
 
     /// # Errors
     /// 409 `email_taken`.
-    pub async fn create(&self, new: &NewUser, password_hash: Option<String>) -> Result<User, Error> {
+    pub async fn create(
+        &self,
+        new: &NewUser,
+        password_hash: Option<String>,
+    ) -> Result<User, Error> {
         let now = now_ms();
         sqlx::query_as(
             "INSERT INTO users (id, name, email, role, password_hash, created_at_ms, updated_at_ms)
@@ -82,7 +97,12 @@ impl Directory {
 
     /// # Errors
     /// 404 `not_found`, 409 `email_taken`.
-    pub async fn replace(&self, id: &UserId, new: &Replacement, password_hash: Option<String>) -> Result<User, Error> {
+    pub async fn replace(
+        &self,
+        id: &UserId,
+        new: &Replacement,
+        password_hash: Option<String>,
+    ) -> Result<User, Error> {
         sqlx::query_as(
             "UPDATE users SET name = $2, email = $3, role = $4, password_hash = COALESCE($5, password_hash), updated_at_ms = $6
              WHERE id = $1
@@ -115,11 +135,15 @@ impl Directory {
 
     /// Counts by role; a role without users is left out.
     pub async fn stats(&self) -> Result<Stats, Error> {
-        let rows: Vec<(String, i64)> = sqlx::query_as("SELECT role, COUNT(*) FROM users GROUP BY role")
-            .fetch_all(self.store.pool())
-            .await?;
+        let rows: Vec<(String, i64)> =
+            sqlx::query_as("SELECT role, COUNT(*) FROM users GROUP BY role")
+                .fetch_all(self.store.pool())
+                .await?;
         let total_users = rows.iter().map(|(_, count)| count).sum();
-        Ok(Stats { total_users, by_role: BTreeMap::from_iter(rows) })
+        Ok(Stats {
+            total_users,
+            by_role: BTreeMap::from_iter(rows),
+        })
     }
 
     /// The user with this address and the stored hash, if any.
@@ -135,7 +159,9 @@ impl Directory {
 }
 
 fn taken(error: sqlx::Error) -> Error {
-    let unique = error.as_database_error().is_some_and(|error| error.is_unique_violation());
+    let unique = error
+        .as_database_error()
+        .is_some_and(|error| error.is_unique_violation());
     if unique {
         return Error::conflict("email_taken", "another user has this address").field("email");
     }

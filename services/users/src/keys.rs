@@ -60,7 +60,10 @@ pub async fn signer(store: &Store) -> Result<Signer, Error> {
             .fetch_one(store.pool())
             .await?;
     let der = STANDARD.decode(secret).map_err(Error::internal)?;
-    Ok(Signer { kid, key: EncodingKey::from_ed_der(&der) })
+    Ok(Signer {
+        kid,
+        key: EncodingKey::from_ed_der(&der),
+    })
 }
 
 /// Every public key, the newest first; read afresh, because another instance may have added one.
@@ -69,6 +72,15 @@ pub async fn published(store: &Store) -> Result<KeySet, Error> {
         sqlx::query_as("SELECT kid, public FROM signing_keys ORDER BY generation DESC")
             .fetch_all(store.pool())
             .await?;
-    let key = |(kid, x)| PublicKey { kty: "OKP", crv: "Ed25519", purpose: "sig", alg: "EdDSA", kid, x };
-    Ok(KeySet { keys: rows.into_iter().map(key).collect() })
+    let key = |(kid, x)| PublicKey {
+        kty: "OKP",
+        crv: "Ed25519",
+        purpose: "sig",
+        alg: "EdDSA",
+        kid,
+        x,
+    };
+    Ok(KeySet {
+        keys: rows.into_iter().map(key).collect(),
+    })
 }

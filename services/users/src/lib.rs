@@ -89,7 +89,12 @@ impl Users {
         let directory = Directory::new(store.clone());
         let passwords = Passwords::new(&settings.password)?;
         let issuer = Issuer::new(directory.clone(), passwords.clone(), signer, settings.token);
-        Ok(Self { store, directory, passwords, issuer })
+        Ok(Self {
+            store,
+            directory,
+            passwords,
+            issuer,
+        })
     }
 
     async fn create(&self, mut new: NewUser) -> Result<User, Error> {

@@ -1,7 +1,7 @@
 //! The users service: what it is called, what it is built from. The rest is in `lib.rs`.
 
-use users::{MIGRATIONS, Settings, build};
 use service::Spec;
+use users::{MIGRATIONS, Settings, build};
 
 fn main() -> std::process::ExitCode {
     service::run(Spec {

@@ -50,7 +50,9 @@ const HASH_BYTES: usize = 32;
 impl Settings {
     /// Refuses costs that argon2 cannot have.
     pub fn check(&self) -> Result<(), BadValue> {
-        self.params().map(drop).map_err(|error| BadValue::new("password.memory_kib", self.memory_kib, error.to_string()))
+        self.params().map(drop).map_err(|error| {
+            BadValue::new("password.memory_kib", self.memory_kib, error.to_string())
+        })
     }
 
     fn params(&self) -> Result<Params, argon2::Error> {
@@ -78,7 +80,9 @@ impl Passwords {
     /// 503 `sign_in_busy` when the slot is not free in time.
     pub async fn hash(&self, password: Password) -> Result<String, Error> {
         let salt: [u8; SALT_BYTES] = rand::random();
-        let hash = self.compute(password, salt.to_vec(), self.params.clone()).await?;
+        let hash = self
+            .compute(password, salt.to_vec(), self.params.clone())
+            .await?;
         phc(&self.params, &salt, &hash)
     }
 
@@ -97,18 +101,38 @@ impl Passwords {
         Ok(Output::new(&hash).map_err(broken)? == *expected && stored.is_some())
     }
 
-    async fn compute(&self, password: Password, salt: Vec<u8>, params: Params) -> Result<Vec<u8>, Error> {
-        let busy = || Error::unavailable("sign_in_busy", "too many passwords are being checked; try again");
+    async fn compute(
+        &self,
+        password: Password,
+        salt: Vec<u8>,
+        params: Params,
+    ) -> Result<Vec<u8>, Error> {
+        let busy = || {
+            Error::unavailable(
+                "sign_in_busy",
+                "too many passwords are being checked; try again",
+            )
+        };
         let mut memory: OwnedMutexGuard<Vec<Block>> =
-            timeout(self.queue, self.slot.clone().lock_owned()).await.map_err(|_| busy())?;
+            timeout(self.queue, self.slot.clone().lock_owned())
+                .await
+                .map_err(|_| busy())?;
         let hash = move || {
             memory.resize(params.block_count(), Block::new());
             let mut out = vec![0; params.output_len().unwrap_or(HASH_BYTES)];
             Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-                .hash_password_into_with_memory(password.0.as_bytes(), &salt, &mut out, memory.as_mut_slice())
+                .hash_password_into_with_memory(
+                    password.0.as_bytes(),
+                    &salt,
+                    &mut out,
+                    memory.as_mut_slice(),
+                )
                 .map(|()| out)
         };
-        tokio::task::spawn_blocking(hash).await.map_err(broken)?.map_err(broken)
+        tokio::task::spawn_blocking(hash)
+            .await
+            .map_err(broken)?
+            .map_err(broken)
     }
 }
 
@@ -117,7 +141,11 @@ impl TryFrom<String> for Password {
 
     fn try_from(text: String) -> Result<Self, String> {
         if !LENGTH.contains(&text.len()) {
-            return Err(format!("must have {} to {} bytes", LENGTH.start(), LENGTH.end()));
+            return Err(format!(
+                "must have {} to {} bytes",
+                LENGTH.start(),
+                LENGTH.end()
+            ));
         }
         Ok(Self(text))
     }

@@ -3,9 +3,9 @@
 use crate::Users;
 use crate::token::SignIn;
 use crate::user::{NewUser, Replacement, UserId};
-use actix_web::http::header;
-use actix_web::web::{Data, ServiceConfig, delete, get, post, put};
 use actix_web::HttpResponse;
+use actix_web::http::header;
+use actix_web::web::{Data, ServiceConfig, delete, get, post, put, resource};
 use service::Error;
 use service::input::{Json, Page, Path, Query};
 
@@ -16,14 +16,20 @@ const KEYS_MAY_BE_KEPT: &str = "public, max-age=300";
 
 pub fn configure(config: &mut ServiceConfig) {
     config
-        .route("/users", get().to(list))
-        .route("/users", post().to(create))
-        .route("/users/stats", get().to(stats))
-        .route("/users/{id}", get().to(show))
-        .route("/users/{id}", put().to(replace))
-        .route("/users/{id}", delete().to(remove))
-        .route("/auth/token", post().to(sign_in))
-        .route("/auth/jwks", get().to(keys));
+        .service(
+            resource("/users")
+                .route(get().to(list))
+                .route(post().to(create)),
+        )
+        .service(resource("/users/stats").route(get().to(stats)))
+        .service(
+            resource("/users/{id}")
+                .route(get().to(show))
+                .route(put().to(replace))
+                .route(delete().to(remove)),
+        )
+        .service(resource("/auth/token").route(post().to(sign_in)))
+        .service(resource("/auth/jwks").route(get().to(keys)));
 }
 
 async fn list(users: Data<Users>, Query(page): Query<Page>) -> Answer {
@@ -33,7 +39,9 @@ async fn list(users: Data<Users>, Query(page): Query<Page>) -> Answer {
 async fn create(users: Data<Users>, Json(new): Json<NewUser>) -> Answer {
     let user = users.create(new).await?;
     let location = format!("/users/{}", user.id.as_str());
-    Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(user))
+    Ok(HttpResponse::Created()
+        .insert_header((header::LOCATION, location))
+        .json(user))
 }
 
 async fn stats(users: Data<Users>) -> Answer {
@@ -44,7 +52,11 @@ async fn show(users: Data<Users>, Path(id): Path<UserId>) -> Answer {
     Ok(HttpResponse::Ok().json(users.directory.get(&id).await?))
 }
 
-async fn replace(users: Data<Users>, Path(id): Path<UserId>, Json(new): Json<Replacement>) -> Answer {
+async fn replace(
+    users: Data<Users>,
+    Path(id): Path<UserId>,
+    Json(new): Json<Replacement>,
+) -> Answer {
     Ok(HttpResponse::Ok().json(users.replace(&id, new).await?))
 }
 
@@ -55,10 +67,14 @@ async fn remove(users: Data<Users>, Path(id): Path<UserId>) -> Answer {
 
 async fn sign_in(users: Data<Users>, Json(request): Json<SignIn>) -> Answer {
     let token = users.issuer.sign_in(request).await?;
-    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(token))
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(token))
 }
 
 async fn keys(users: Data<Users>) -> Answer {
     let keys = users.published_keys().await?;
-    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, KEYS_MAY_BE_KEPT)).json(keys))
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, KEYS_MAY_BE_KEPT))
+        .json(keys))
 }

@@ -82,12 +82,30 @@ mod tests {
             serde_json::from_str(r#"{"memory_kib": 7168, "passes": 5, "queue_ms": 250}"#).unwrap();
         let passwords = Passwords::new(&settings).unwrap();
         for demo in USERS {
-            let row = readme.lines().find(|line| line.contains(demo.email)).unwrap();
-            let told = row.split('|').map(|cell| cell.trim().trim_matches('`')).find(|cell| cell.ends_with("-password"));
+            let row = readme
+                .lines()
+                .find(|line| line.contains(demo.email))
+                .unwrap();
+            let told = row
+                .split('|')
+                .map(|cell| cell.trim().trim_matches('`'))
+                .find(|cell| cell.ends_with("-password"));
             let told = Password::try_from(told.unwrap().to_owned()).unwrap();
-            assert!(passwords.verify(told, Some(demo.password_hash)).await.unwrap(), "{}", demo.email);
+            assert!(
+                passwords
+                    .verify(told, Some(demo.password_hash))
+                    .await
+                    .unwrap(),
+                "{}",
+                demo.email
+            );
             let wrong = Password::try_from("another password".to_owned()).unwrap();
-            assert!(!passwords.verify(wrong, Some(demo.password_hash)).await.unwrap());
+            assert!(
+                !passwords
+                    .verify(wrong, Some(demo.password_hash))
+                    .await
+                    .unwrap()
+            );
             assert!(row.contains(demo.id));
         }
     }

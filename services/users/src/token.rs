@@ -71,25 +71,47 @@ impl Settings {
 }
 
 impl Issuer {
-    pub fn new(directory: Directory, passwords: Passwords, signer: Signer, settings: Settings) -> Self {
-        Self { directory, passwords, signer, settings }
+    pub fn new(
+        directory: Directory,
+        passwords: Passwords,
+        signer: Signer,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            directory,
+            passwords,
+            signer,
+            settings,
+        }
     }
 
     /// # Errors
     /// 401 `invalid_credentials`, 503 `sign_in_busy`.
     pub async fn sign_in(&self, request: SignIn) -> Result<Token, Error> {
         let known = self.directory.credentials(&request.email).await?;
-        let stored = known.as_ref().and_then(|known| known.password_hash.as_deref());
+        let stored = known
+            .as_ref()
+            .and_then(|known| known.password_hash.as_deref());
         let right = self.passwords.verify(request.password, stored).await?;
         match known {
             Some(known) if right => self.token(&known.user),
-            _ => Err(Error::new(401, "invalid_credentials", "no user has this address and password")
-                .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"lictor\""))),
+            _ => Err(Error::new(
+                401,
+                "invalid_credentials",
+                "no user has this address and password",
+            )
+            .header(
+                WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"lictor\""),
+            )),
         }
     }
 
     fn token(&self, user: &User) -> Result<Token, Error> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(Error::internal)?.as_secs();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_err(Error::internal)?
+            .as_secs();
         let scope = user.role.scope();
         let claims = Claims {
             iss: &self.settings.issuer,
@@ -102,6 +124,11 @@ impl Issuer {
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(self.signer.kid.clone());
         let access_token = encode(&header, &claims, &self.signer.key).map_err(Error::internal)?;
-        Ok(Token { access_token, token_type: "Bearer", expires_in: self.settings.lifetime_s, scope })
+        Ok(Token {
+            access_token,
+            token_type: "Bearer",
+            expires_in: self.settings.lifetime_s,
+            scope,
+        })
     }
 }

@@ -98,10 +98,14 @@ impl TryFrom<String> for UserId {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let uuid = text.strip_prefix(ID_PREFIX).and_then(|rest| Uuid::try_parse(rest).ok());
+        let uuid = text
+            .strip_prefix(ID_PREFIX)
+            .and_then(|rest| Uuid::try_parse(rest).ok());
         match uuid {
             // One spelling for each id: upper case and the forms without hyphens are no ids.
-            Some(uuid) if text[ID_PREFIX.len()..] == uuid.hyphenated().to_string() => Ok(Self(text)),
+            Some(uuid) if text[ID_PREFIX.len()..] == uuid.hyphenated().to_string() => {
+                Ok(Self(text))
+            }
             _ => Err("must be usr_ and a UUID in lower case".into()),
         }
     }
@@ -120,7 +124,9 @@ impl TryFrom<String> for Name {
         let name = text.trim();
         let fits = (1..=NAME_LIMIT).contains(&name.chars().count());
         if !fits || name.chars().any(char::is_control) {
-            return Err(format!("must have 1 to {NAME_LIMIT} characters, none of them a control character"));
+            return Err(format!(
+                "must have 1 to {NAME_LIMIT} characters, none of them a control character"
+            ));
         }
         Ok(Self(name.to_owned()))
     }
@@ -144,7 +150,9 @@ impl TryFrom<String> for Email {
         }
         let (local, domain) = text.split_once('@').ok_or("must contain an @")?;
         if local.is_empty() || local.len() > LOCAL_PART_LIMIT {
-            return Err(format!("must have 1 to {LOCAL_PART_LIMIT} characters before the @"));
+            return Err(format!(
+                "must have 1 to {LOCAL_PART_LIMIT} characters before the @"
+            ));
         }
         if !is_domain(domain) {
             return Err("must end in a domain such as example.com".into());
@@ -186,7 +194,9 @@ impl TryFrom<String> for Role {
 fn is_domain(domain: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
@@ -200,29 +210,60 @@ mod tests {
 
     #[test]
     fn an_address_needs_one_at_a_local_part_and_a_domain() {
-        for bad in ["", "ada", "@example.com", "ada@", "ada@example", "a da@example.com", "a@b@c.com",
-            "ada@-x.com", "ada@x..com", "ada@ex\u{e4}mple.com", "ada@example.com\n"]
-        {
+        for bad in [
+            "",
+            "ada",
+            "@example.com",
+            "ada@",
+            "ada@example",
+            "a da@example.com",
+            "a@b@c.com",
+            "ada@-x.com",
+            "ada@x..com",
+            "ada@ex\u{e4}mple.com",
+            "ada@example.com\n",
+        ] {
             assert!(Email::try_from(bad.to_owned()).is_err(), "{bad:?}");
         }
         assert!(Email::try_from(format!("{}@example.com", "a".repeat(65))).is_err());
         assert!(Email::try_from(format!("a@{}com", "example.".repeat(40))).is_err());
-        assert_eq!(Email::try_from("Ada@Example.COM".to_owned()).unwrap().as_str(), "ada@example.com");
+        assert_eq!(
+            Email::try_from("Ada@Example.COM".to_owned())
+                .unwrap()
+                .as_str(),
+            "ada@example.com"
+        );
     }
 
     #[test]
     fn an_id_has_one_spelling() {
         let id = UserId::random();
         assert_eq!(UserId::try_from(id.as_str().to_owned()), Ok(id.clone()));
-        for bad in [id.as_str().to_uppercase(), id.as_str().replace('-', ""), id.as_str().replace("usr_", "ord_"), "usr_".into(), String::new()] {
+        for bad in [
+            id.as_str().to_uppercase(),
+            id.as_str().replace('-', ""),
+            id.as_str().replace("usr_", "ord_"),
+            "usr_".into(),
+            String::new(),
+        ] {
             assert!(UserId::try_from(bad.clone()).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn a_name_is_trimmed_and_bounded() {
-        assert_eq!(Name::try_from("  Ada Lovelace ".to_owned()).unwrap().as_str(), "Ada Lovelace");
-        for bad in [String::new(), "   ".into(), "a".repeat(101), "Ada\u{0}".into()] {
+        assert_eq!(
+            Name::try_from("  Ada Lovelace ".to_owned())
+                .unwrap()
+                .as_str(),
+            "Ada Lovelace"
+        );
+        for bad in [
+            String::new(),
+            "   ".into(),
+            "a".repeat(101),
+            "Ada\u{0}".into(),
+        ] {
             assert!(Name::try_from(bad.clone()).is_err(), "{bad:?}");
         }
     }

@@ -43,7 +43,10 @@ impl Api {
     pub async fn start(directory: &TempDir, settings: Settings) -> Self {
         let store = testing::store(&MIGRATIONS, &directory.path().join("users.db")).await;
         let users = Users::open(store, settings).await.unwrap();
-        Self { running: testing::serve(app(users)).await, client: awc::Client::default() }
+        Self {
+            running: testing::serve(app(users)).await,
+            client: awc::Client::default(),
+        }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -66,9 +69,19 @@ impl Api {
         self.send_with(method, path, body, ("accept", "*/*")).await
     }
 
-    pub async fn send_with(&self, method: Method, path: &str, body: String, header: (&str, &str)) -> Answer {
-        let request = self.client.request(method, format!("{}{path}", self.running.url));
-        let request = request.insert_header(("content-type", "application/json")).insert_header(header);
+    pub async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        body: String,
+        header: (&str, &str),
+    ) -> Answer {
+        let request = self
+            .client
+            .request(method, format!("{}{path}", self.running.url));
+        let request = request
+            .insert_header(("content-type", "application/json"))
+            .insert_header(header);
         let mut response = request.send_body(body).await.unwrap();
         let bytes = response.body().await.unwrap();
         Answer {
@@ -85,6 +98,9 @@ impl Answer {
         let media = self.headers.get("content-type").unwrap();
         assert_eq!(media, "application/problem+json");
         assert_eq!(self.body["status"], self.status);
-        (self.body["code"].as_str().unwrap(), self.body["field"].as_str().unwrap_or_default())
+        (
+            self.body["code"].as_str().unwrap(),
+            self.body["field"].as_str().unwrap_or_default(),
+        )
     }
 }

@@ -1,0 +1,9 @@
+//! The inventory service over HTTP.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod api;
+mod bad_input;
+mod concurrency;
+mod expiry;
+mod items;
+mod reservations;
