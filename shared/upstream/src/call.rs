@@ -1,6 +1,6 @@
 //! JSON calls to an upstream, over awc: one client per upstream and worker.
 //!
-//! A call is made once. It may go to another instance only when a connection was refused, because
+//! A call is made once. It may go to another instance only when no connection came about, because
 //! then nothing was written; every other failure is the caller's to handle. It ends within the
 //! deadline it was given, carries what is left of it along, and speaks in the caller's trace.
 //! What is known of awc's traps is in `call/transport.rs`.
@@ -17,13 +17,14 @@ use actix_web::http::Method;
 use request::Prepared;
 use resilience::classify::Outcome;
 use resilience::deadline::Deadline;
+use resilience::endpoint::EndpointId;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use telemetry::http::ClientMetrics;
 use tokio::time::timeout;
 use transport::{Answer, Transport, Trouble};
 
-/// Instances asked in turn while each refuses the connection.
+/// Instances asked in turn while none can be connected to.
 const MOST_INSTANCES: usize = 3;
 
 /// A caller of one upstream. Stays on its worker's thread; make one in each.
@@ -99,24 +100,43 @@ impl Client {
         time.deadline
             .remaining(started)
             .ok_or_else(|| Error::deadline_exceeded(self.pool.name()))?;
-        let call = self.pool.admit(started)?;
+        let mut call = self.pool.admit(started)?;
         let mut tried = Vec::new();
-        loop {
-            let mut lease = call.lease(&tried, request.idempotent(), Instant::now())?;
-            let trouble = match self.attempt(&request, &mut lease, time, tried.len()).await {
-                Ok(answer) => {
-                    call.settle(&answer.outcome(), Instant::now());
-                    return answer.judged(self.pool.name());
-                }
-                Err(Trouble::Refused) if tried.len() + 1 < MOST_INSTANCES => {
-                    tried.push(lease.endpoint().id.clone());
-                    self.pool.retried("connection_refused");
-                    continue;
-                }
-                Err(trouble) => trouble,
-            };
-            return Err(self.give_up(call, &trouble, time.shortened));
+        let mut lease = call.lease(&tried, request.idempotent(), started)?;
+        let result = loop {
+            let attempt = self.attempt(&request, &mut lease, time, tried.len());
+            let result = call.watch(attempt).await;
+            if !result.as_ref().is_err_and(Trouble::nothing_written) {
+                break result;
+            }
+            tried.push(lease.endpoint().id.clone());
+            match self.another(&call, &request, &tried) {
+                Some(next) => lease = next,
+                None => break result,
+            }
+        };
+        match result {
+            Ok(answer) => {
+                call.settle(&answer.outcome(), Instant::now());
+                answer.judged(self.pool.name())
+            }
+            Err(trouble) => Err(self.give_up(call, &trouble, time.shortened)),
         }
+    }
+
+    /// An instance that was not tried yet, if there is one: nothing was written, so the call has not been made.
+    fn another(&self, call: &Call, request: &Prepared, tried: &[EndpointId]) -> Option<Lease> {
+        if tried.len() >= MOST_INSTANCES {
+            return None;
+        }
+        let lease = call
+            .lease(tried, request.idempotent(), Instant::now())
+            .ok()?;
+        let new = !tried.contains(&lease.endpoint().id);
+        if new {
+            self.pool.retried("not_connected");
+        }
+        new.then_some(lease)
     }
 
     async fn attempt(
@@ -167,6 +187,8 @@ impl Client {
             }
             Trouble::Late => Error::timeout(upstream),
             Trouble::Refused => Error::unreachable(upstream, "connection refused"),
+            Trouble::Unconnected => Error::unreachable(upstream, "no connection in time"),
+            Trouble::Unsendable(why) => Error::not_sendable(upstream, why),
             Trouble::Broken(why) => Error::unreachable(upstream, why),
             Trouble::Senseless(why) => Error::bad_answer(upstream, why),
         }

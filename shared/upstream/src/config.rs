@@ -1,7 +1,7 @@
 //! `[upstreams.NAME]`: how a service is called. The policies' own numbers are their defaults.
 
 use serde::Deserialize;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 /// Settings of one upstream; every key may be left out.
@@ -14,6 +14,8 @@ pub struct PoolConfig {
     pub connect_timeout_ms: NonZeroU64,
     /// How long a new instance's share rises, in ms. Default 10000; 0 gives it all at once.
     pub slow_start_ms: u64,
+    /// Attempts that may run at a time in this process. Default 1024: a slow upstream cannot take all there is.
+    pub most_in_flight: NonZeroU32,
 }
 
 impl PoolConfig {
@@ -31,6 +33,11 @@ impl PoolConfig {
     pub fn slow_start(&self) -> Duration {
         Duration::from_millis(self.slow_start_ms)
     }
+
+    /// Attempts that may run at a time.
+    pub fn most_in_flight(&self) -> i64 {
+        i64::from(self.most_in_flight.get())
+    }
 }
 
 impl Default for PoolConfig {
@@ -40,6 +47,7 @@ impl Default for PoolConfig {
             timeout_ms: positive(1000),
             connect_timeout_ms: positive(500),
             slow_start_ms: 10_000,
+            most_in_flight: NonZeroU32::new(1024).expect("the defaults are not zero"),
         }
     }
 }

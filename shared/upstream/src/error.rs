@@ -34,6 +34,9 @@ pub struct Error {
     pub field: Option<String>,
 }
 
+/// When to come back where only running calls stand in the way: about as long as one takes.
+const SOON: Duration = Duration::from_secs(1);
+
 impl Error {
     /// 503: the upstream's breaker is open.
     pub fn circuit_open(upstream: &str, retry_after: Duration) -> Self {
@@ -49,6 +52,18 @@ impl Error {
             format!("no instance of {upstream} can be used"),
         )
         .after(retry_after)
+    }
+
+    /// 503: as many attempts run as may run at a time.
+    pub fn bulkhead_full(upstream: &str) -> Self {
+        let detail = format!("too many calls to {upstream} are running");
+        Self::own(503, "bulkhead_full", detail).after(SOON)
+    }
+
+    /// 500: the call itself was made wrongly, and was not sent.
+    pub fn not_sendable(upstream: &str, why: impl fmt::Display) -> Self {
+        let detail = format!("the call to {upstream} could not be made: {why}");
+        Self::own(500, "upstream_call_invalid", detail)
     }
 
     /// 504: the caller's own time was up.

@@ -14,6 +14,7 @@ use resilience::endpoint::{Endpoint, EndpointId};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use telemetry::http::{Attempt, ClientMetrics, Peer};
+use tokio::time::timeout_at;
 
 /// A draining endpoint rests this long, or until Consul's next answer leaves it out.
 const DRAINING_REST: Duration = Duration::from_secs(5);
@@ -29,8 +30,14 @@ pub struct Call {
 /// One attempt on one endpoint.
 #[derive(Debug)]
 pub struct Lease {
-    pool: Arc<Pool>,
     pick: Pick,
+    place: Place,
+}
+
+/// One of the upstream's places: as many attempts as it has may run at a time.
+#[derive(Debug)]
+struct Place {
+    pool: Arc<Pool>,
 }
 
 impl Call {
@@ -57,22 +64,39 @@ impl Call {
         idempotent: bool,
         now: Instant,
     ) -> Result<Lease, Error> {
+        let pool = &self.pool;
+        let Some(place) = Place::take(pool) else {
+            pool.meter.refused("bulkhead_full");
+            return Err(Error::bulkhead_full(pool.name()));
+        };
         let ask = Ask { tried, idempotent };
-        match self.pool.balancer.pick(&ask, now, &mut rand::rng()) {
+        match pool.balancer.pick(&ask, now, &mut rand::rng()) {
             Ok(pick) => {
-                self.pool
-                    .metrics
-                    .picked(self.pool.name(), pick.reason().as_str());
-                Ok(Lease {
-                    pool: self.pool.clone(),
-                    pick,
-                })
+                pool.meter.picked(pick.reason());
+                if let Some(transition) = pick.transition() {
+                    pool.ejected(&pick.endpoint().id, transition);
+                }
+                Ok(Lease { place, pick })
             }
             Err(none) => {
-                self.pool.metrics.refused(self.pool.name(), "no_endpoint");
-                Err(Error::no_endpoint(self.pool.name(), none.retry_after))
+                pool.meter.refused("no_endpoint");
+                Err(Error::no_endpoint(pool.name(), none.retry_after))
             }
         }
+    }
+
+    /// Does that work, and counts the call as slow the moment it is, not when it ends.
+    pub async fn watch<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let Some(slow_call) = self.pool.slow_call() else {
+            return work.await;
+        };
+        let mut work = std::pin::pin!(work);
+        let slow_at = self.started + slow_call;
+        if let Ok(done) = timeout_at(slow_at.into(), &mut work).await {
+            return done;
+        }
+        self.slow(Instant::now());
+        work.await
     }
 
     /// The call has just passed the time after which it counts as slow, though it may still succeed.
@@ -118,7 +142,11 @@ impl Lease {
 
     /// Whether the endpoint is in the caller's zone.
     pub fn is_local(&self) -> bool {
-        &self.endpoint().zone == self.pool.balancer.local()
+        &self.endpoint().zone == self.pool().balancer.local()
+    }
+
+    fn pool(&self) -> &Pool {
+        &self.place.pool
     }
 
     /// Starts the attempt's span and clock.
@@ -129,38 +157,53 @@ impl Lease {
             zone: endpoint.zone.as_str(),
             address: endpoint.address,
             pick_reason: self.reason().as_str(),
-            breaker_state: self.pool.breaker.state().as_str(),
+            breaker_state: self.pool().breaker.state().as_str(),
             local: self.is_local(),
         };
-        Attempt::start(metrics, self.pool.name(), method, &peer, resend)
+        Attempt::start(metrics, self.pool().name(), method, &peer, resend)
     }
 
     /// Tells the endpoint's breaker and the balancer what came of the attempt. The slot stays taken.
     pub fn settle(&mut self, outcome: &Outcome, now: Instant) {
-        if let Some(ejection) =
-            self.pool
-                .balancer
-                .settle(&mut self.pick, outcome, now, &mut rand::rng())
-        {
-            self.pool.ejected(&ejection);
+        let pool = &self.place.pool;
+        let settled = pool
+            .balancer
+            .settle(&mut self.pick, outcome, now, &mut rand::rng());
+        if let Some(ejection) = settled {
+            pool.ejected(&ejection.id, &ejection.transition);
         }
     }
 
     /// The body broke off after a good head: one failure more.
     pub fn body_cut(&mut self, now: Instant) {
-        if let Some(ejection) = self
-            .pool
+        let pool = &self.place.pool;
+        let cut = pool
             .balancer
-            .late_failure(&self.pick, now, &mut rand::rng())
-        {
-            self.pool.ejected(&ejection);
+            .late_failure(&self.pick, now, &mut rand::rng());
+        if let Some(ejection) = cut {
+            pool.ejected(&ejection.id, &ejection.transition);
         }
     }
 
     /// The endpoint said that it leaves: last choice until Consul's next answer, or 5 s.
     pub fn rest_draining(&self, now: Instant) {
-        self.pool
+        self.pool()
             .balancer
             .rest_draining(&self.endpoint().id, now + DRAINING_REST);
+    }
+}
+
+impl Place {
+    fn take(pool: &Arc<Pool>) -> Option<Self> {
+        let in_flight = pool.meter.in_flight();
+        in_flight.inc();
+        let place = Self { pool: pool.clone() };
+        (in_flight.get() <= pool.config().most_in_flight()).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.pool.meter.in_flight().dec();
     }
 }

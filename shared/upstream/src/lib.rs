@@ -21,6 +21,7 @@ pub use error::{Error, Origin};
 pub use lease::{Call, Lease};
 pub use metrics::Metrics;
 pub use pool::Pool;
+pub use resilience::breaker::Mode;
 pub use resilience::classify::Outcome;
 pub use resilience::deadline::Deadline;
 pub use resilience::endpoint::{EndpointId, Zone};

@@ -1,20 +1,50 @@
 //! What is counted about upstreams. Labels name the logical service, never an instance.
+//!
+//! [`Metrics`] is the process's, [`Meter`] one upstream's part of it: what every request touches is
+//! looked up once, so that counting costs an atomic.
 
-use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::core::Collector;
+use prometheus::{
+    Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+use resilience::balancer::PickReason;
 use resilience::breaker::{State, Transition};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The metrics of all pools of one process; clones share them.
 #[derive(Debug, Clone)]
 pub struct Metrics {
+    /// Endpoints picked, by why that zone was chosen.
     picks: IntCounterVec,
+    /// Calls refused before any attempt, by reason.
     refused: IntCounterVec,
+    /// Attempts that run now, answer bodies included.
+    in_flight: IntGaugeVec,
+    /// Breaker of the upstream: 0 closed, 1 half-open, 2 open.
     breaker_state: IntGaugeVec,
+    /// Changes of the upstream's breaker, by new state.
     transitions: IntCounterVec,
+    /// When the upstream's breaker last changed, Unix time.
     last_transition: GaugeVec,
+    /// Changes of endpoints' own breakers, by new state.
     ejections: IntCounterVec,
+    /// Endpoints that are ejected now.
     ejected: IntGaugeVec,
+    /// Attempts after the first, by what the one before met.
     retries: IntCounterVec,
+}
+
+/// The metrics of one pool.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    upstream: String,
+    /// In the order in which the reasons are declared.
+    picks: [IntCounter; PickReason::ALL.len()],
+    in_flight: IntGauge,
+    breaker_state: IntGauge,
+    last_transition: Gauge,
+    ejected: IntGauge,
+    all: Metrics,
 }
 
 impl Metrics {
@@ -23,118 +53,126 @@ impl Metrics {
     /// # Errors
     /// A name is registered already.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let metrics = Self {
-            picks: IntCounterVec::new(
-                Opts::new(
-                    "lictor_picks_total",
-                    "Endpoints picked, by why that zone was chosen.",
-                ),
-                &["upstream", "reason"],
+        Ok(Self {
+            picks: counter(
+                registry,
+                "lictor_picks_total",
+                "Endpoints picked, by why that zone was chosen.",
+                "reason",
             )?,
-            refused: IntCounterVec::new(
-                Opts::new(
-                    "lictor_calls_refused_total",
-                    "Calls refused before any attempt, by reason.",
-                ),
-                &["upstream", "reason"],
+            refused: counter(
+                registry,
+                "lictor_calls_refused_total",
+                "Calls refused before any attempt, by reason.",
+                "reason",
             )?,
-            breaker_state: IntGaugeVec::new(
-                Opts::new(
-                    "lictor_breaker_state",
-                    "Breaker of the upstream: 0 closed, 1 half-open, 2 open.",
-                ),
-                &["upstream"],
+            in_flight: gauge(
+                registry,
+                "lictor_upstream_in_flight",
+                "Attempts that run now, answer bodies included.",
             )?,
-            transitions: IntCounterVec::new(
-                Opts::new(
-                    "lictor_breaker_transitions_total",
-                    "Changes of the upstream's breaker, by new state.",
-                ),
-                &["upstream", "to"],
+            breaker_state: gauge(
+                registry,
+                "lictor_breaker_state",
+                "Breaker of the upstream: 0 closed, 1 half-open, 2 open.",
             )?,
-            last_transition: GaugeVec::new(
-                Opts::new(
-                    "lictor_breaker_last_transition_timestamp_seconds",
-                    "When the upstream's breaker last changed, Unix time.",
-                ),
-                &["upstream"],
+            transitions: counter(
+                registry,
+                "lictor_breaker_transitions_total",
+                "Changes of the upstream's breaker, by new state.",
+                "to",
             )?,
-            ejections: IntCounterVec::new(
-                Opts::new(
-                    "lictor_ejections_total",
-                    "Changes of endpoints' own breakers, by new state.",
-                ),
-                &["upstream", "to"],
+            last_transition: registered(
+                registry,
+                GaugeVec::new(
+                    Opts::new(
+                        "lictor_breaker_last_transition_timestamp_seconds",
+                        "When the upstream's breaker last changed, Unix time.",
+                    ),
+                    &["upstream"],
+                )?,
             )?,
-            ejected: IntGaugeVec::new(
-                Opts::new(
-                    "lictor_ejected_endpoints",
-                    "Endpoints that are ejected now.",
-                ),
-                &["upstream"],
+            ejections: counter(
+                registry,
+                "lictor_ejections_total",
+                "Changes of endpoints' own breakers, by new state.",
+                "to",
             )?,
-            retries: IntCounterVec::new(
-                Opts::new(
-                    "lictor_retries_total",
-                    "Attempts after the first, by what the one before met.",
-                ),
-                &["upstream", "reason"],
+            ejected: gauge(
+                registry,
+                "lictor_ejected_endpoints",
+                "Endpoints that are ejected now.",
             )?,
-        };
-        registry.register(Box::new(metrics.picks.clone()))?;
-        registry.register(Box::new(metrics.refused.clone()))?;
-        registry.register(Box::new(metrics.breaker_state.clone()))?;
-        registry.register(Box::new(metrics.transitions.clone()))?;
-        registry.register(Box::new(metrics.last_transition.clone()))?;
-        registry.register(Box::new(metrics.ejections.clone()))?;
-        registry.register(Box::new(metrics.ejected.clone()))?;
-        registry.register(Box::new(metrics.retries.clone()))?;
-        Ok(metrics)
+            retries: counter(
+                registry,
+                "lictor_retries_total",
+                "Attempts after the first, by what the one before met.",
+                "reason",
+            )?,
+        })
     }
 
-    pub(crate) fn known(&self, upstream: &str) {
-        self.breaker_state.with_label_values(&[upstream]).set(0);
-        self.ejected.with_label_values(&[upstream]).set(0);
+    /// One upstream's part; its series exist from now on.
+    pub(crate) fn of(&self, upstream: &str) -> Meter {
+        Meter {
+            upstream: upstream.to_owned(),
+            picks: PickReason::ALL
+                .map(|reason| self.picks.with_label_values(&[upstream, reason.as_str()])),
+            in_flight: self.in_flight.with_label_values(&[upstream]),
+            breaker_state: self.breaker_state.with_label_values(&[upstream]),
+            last_transition: self.last_transition.with_label_values(&[upstream]),
+            ejected: self.ejected.with_label_values(&[upstream]),
+            all: self.clone(),
+        }
+    }
+}
+
+impl Meter {
+    pub(crate) fn picked(&self, reason: PickReason) {
+        self.picks[reason as usize].inc();
     }
 
-    pub(crate) fn picked(&self, upstream: &str, reason: &'static str) {
-        self.picks.with_label_values(&[upstream, reason]).inc();
+    pub(crate) fn refused(&self, reason: &str) {
+        self.all
+            .refused
+            .with_label_values(&[&*self.upstream, reason])
+            .inc();
     }
 
-    pub(crate) fn refused(&self, upstream: &str, reason: &'static str) {
-        self.refused.with_label_values(&[upstream, reason]).inc();
+    pub(crate) fn in_flight(&self) -> &IntGauge {
+        &self.in_flight
     }
 
-    pub(crate) fn tripped(&self, upstream: &str, transition: &Transition) {
-        self.breaker_state
-            .with_label_values(&[upstream])
-            .set(level(transition.to));
-        self.transitions
-            .with_label_values(&[upstream, transition.to.as_str()])
+    pub(crate) fn tripped(&self, transition: &Transition) {
+        self.breaker_state.set(level(transition.to));
+        let to = transition.to.as_str();
+        self.all
+            .transitions
+            .with_label_values(&[&*self.upstream, to])
             .inc();
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        self.last_transition
-            .with_label_values(&[upstream])
-            .set(now.as_secs_f64());
+        self.last_transition.set(now.as_secs_f64());
     }
 
-    pub(crate) fn ejection(&self, upstream: &str, transition: &Transition, ejected: usize) {
-        self.ejections
-            .with_label_values(&[upstream, transition.to.as_str()])
+    pub(crate) fn ejection(&self, transition: &Transition) {
+        let to = transition.to.as_str();
+        self.all
+            .ejections
+            .with_label_values(&[&*self.upstream, to])
             .inc();
-        self.ejected(upstream, ejected);
     }
 
-    pub(crate) fn ejected(&self, upstream: &str, ejected: usize) {
-        self.ejected
-            .with_label_values(&[upstream])
-            .set(i64::try_from(ejected).unwrap_or(i64::MAX));
+    pub(crate) fn ejected(&self, ejected: usize) {
+        self.ejected.set(i64::try_from(ejected).unwrap_or(i64::MAX));
     }
 
-    pub(crate) fn retried(&self, upstream: &str, reason: &'static str) {
-        self.retries.with_label_values(&[upstream, reason]).inc();
+    pub(crate) fn retried(&self, reason: &str) {
+        self.all
+            .retries
+            .with_label_values(&[&*self.upstream, reason])
+            .inc();
     }
 }
 
@@ -144,4 +182,31 @@ fn level(state: State) -> i64 {
         State::HalfOpen => 1,
         State::Open => 2,
     }
+}
+
+fn counter(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    label: &str,
+) -> Result<IntCounterVec, prometheus::Error> {
+    registered(
+        registry,
+        IntCounterVec::new(Opts::new(name, help), &["upstream", label])?,
+    )
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGaugeVec, prometheus::Error> {
+    registered(
+        registry,
+        IntGaugeVec::new(Opts::new(name, help), &["upstream"])?,
+    )
+}
+
+fn registered<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: C,
+) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
 }

@@ -6,17 +6,18 @@
 use crate::config::PoolConfig;
 use crate::error::Error;
 use crate::lease::Call;
-use crate::metrics::Metrics;
+use crate::metrics::{Meter, Metrics};
 use crate::status::Status;
 use actix_web::rt;
 use consul::View;
-use resilience::balancer::{Balancer, BalancerConfig, Ejection};
-use resilience::breaker::{Breaker, BreakerConfig, Transition};
-use resilience::endpoint::Zone;
+use resilience::balancer::{Balancer, BalancerConfig};
+use resilience::breaker::{Breaker, BreakerConfig, Mode, Transition};
+use resilience::endpoint::{EndpointId, Snapshot, Zone};
 use resilience::retry::Budget;
 use std::fmt;
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// An upstream service, shared by all workers of the process.
 pub struct Pool {
@@ -27,7 +28,8 @@ pub struct Pool {
     budget: Budget,
     pub(crate) balancer: Balancer,
     pub(crate) breaker: Arc<Breaker>,
-    pub(crate) metrics: Metrics,
+    pub(crate) meter: Meter,
+    slow_call: Option<Duration>,
 }
 
 impl Pool {
@@ -45,20 +47,24 @@ impl Pool {
             slow_start: config.slow_start(),
             ..BalancerConfig::default()
         };
+        let rule = BreakerConfig::service();
         let pool = Arc::new(Self {
             name: Arc::from(name),
             balancer: Balancer::new(balancing, local, Instant::now()),
-            breaker: Breaker::new(BreakerConfig::service()),
+            slow_call: rule.slow.as_ref().map(|slow| slow.call),
+            breaker: Breaker::new(rule),
             budget: Budget::new(),
             config,
             view,
             own,
-            metrics,
+            meter: metrics.of(name),
         });
-        pool.metrics.known(name);
+        // Subscribed before the first look: no change can fall between.
+        let changes = [pool.view.subscribe(), pool.own.subscribe()];
         pool.refresh(Instant::now());
-        rt::spawn(follow(Arc::downgrade(&pool), pool.view.clone()));
-        rt::spawn(follow(Arc::downgrade(&pool), pool.own.clone()));
+        for changes in changes {
+            rt::spawn(follow(Arc::downgrade(&pool), changes));
+        }
         pool
     }
 
@@ -95,7 +101,7 @@ impl Pool {
                 Ok(Call::new(self.clone(), permit, now))
             }
             Err(rejected) => {
-                self.metrics.refused(&self.name, "circuit_open");
+                self.meter.refused("circuit_open");
                 Err(Error::circuit_open(&self.name, rejected.retry_after))
             }
         }
@@ -103,7 +109,19 @@ impl Pool {
 
     /// Counts an attempt after the first.
     pub fn retried(&self, reason: &'static str) {
-        self.metrics.retried(&self.name, reason);
+        self.meter.retried(reason);
+    }
+
+    /// The time after which a call counts as slow, if slowness opens the breaker.
+    pub fn slow_call(&self) -> Option<Duration> {
+        self.slow_call
+    }
+
+    /// What an operator decides about its breaker.
+    pub fn set_breaker_mode(&self, mode: Mode, now: Instant) {
+        if let Some(transition) = self.breaker.set_mode(mode, now) {
+            self.tripped(&transition);
+        }
     }
 
     /// What an operator wants to see of it.
@@ -112,7 +130,7 @@ impl Pool {
     }
 
     pub(crate) fn tripped(&self, transition: &Transition) {
-        self.metrics.tripped(&self.name, transition);
+        self.meter.tripped(transition);
         tracing::warn!(
             upstream = %self.name,
             from = transition.from.as_str(),
@@ -122,14 +140,14 @@ impl Pool {
         );
     }
 
-    pub(crate) fn ejected(&self, ejection: &Ejection) {
-        self.metrics
-            .ejection(&self.name, &ejection.transition, self.balancer.ejected());
+    pub(crate) fn ejected(&self, instance: &EndpointId, transition: &Transition) {
+        self.meter.ejection(transition);
+        self.meter.ejected(self.balancer.ejected());
         tracing::warn!(
             upstream = %self.name,
-            instance = %ejection.id,
-            to = ejection.transition.to.as_str(),
-            reason = ejection.transition.reason.as_str(),
+            instance = %instance,
+            to = transition.to.as_str(),
+            reason = transition.reason.as_str(),
             "endpoint changed"
         );
     }
@@ -137,9 +155,9 @@ impl Pool {
     fn refresh(&self, now: Instant) {
         let callers = self.own.current().callers();
         for ejection in self.balancer.update(&self.view.current(), &callers, now) {
-            self.ejected(&ejection);
+            self.ejected(&ejection.id, &ejection.transition);
         }
-        self.metrics.ejected(&self.name, self.balancer.ejected());
+        self.meter.ejected(self.balancer.ejected());
     }
 }
 
@@ -149,8 +167,7 @@ impl fmt::Debug for Pool {
     }
 }
 
-async fn follow(pool: Weak<Pool>, view: View) {
-    let mut changes = view.subscribe();
+async fn follow(pool: Weak<Pool>, mut changes: watch::Receiver<Arc<Snapshot>>) {
     while changes.changed().await.is_ok() {
         match pool.upgrade() {
             Some(pool) => pool.refresh(Instant::now()),

@@ -15,6 +15,8 @@ pub struct Status {
     pub synced: bool,
     /// Age of the last accepted answer, in ms.
     pub snapshot_age_ms: Option<u128>,
+    /// Attempts that run now in this process.
+    pub in_flight: i64,
     /// The service's own breaker.
     pub breaker: Breaker,
     /// Its instances.
@@ -28,6 +30,8 @@ pub struct Breaker {
     pub state: &'static str,
     /// `auto` unless an operator said otherwise.
     pub mode: &'static str,
+    /// While open: time until a probe may pass, in ms.
+    pub opens_for_ms: Option<u128>,
     /// The last change.
     pub last_transition: Option<Change>,
 }
@@ -60,8 +64,12 @@ pub struct Instance {
     pub health: &'static str,
     /// Whether it is ejected here.
     pub ejection: &'static str,
+    /// While ejected: time until a probe may pass, in ms.
+    pub opens_for_ms: Option<u128>,
     /// The last change of its ejection.
     pub last_transition: Option<Change>,
+    /// Time for which it is the last choice because it asked to be, in ms.
+    pub resting_ms: Option<u128>,
     /// Calls that run now.
     pub in_flight: u32,
     /// Mean latency, in microseconds.
@@ -80,7 +88,9 @@ impl Status {
             version: seen.endpoint.version.to_string(),
             health: seen.endpoint.health.as_str(),
             ejection: seen.state.as_str(),
+            opens_for_ms: seen.opens_for.map(|wait| wait.as_millis()),
             last_transition: seen.last.as_ref().map(|change| Change::of(change, now)),
+            resting_ms: seen.resting.map(|rest| rest.as_millis()),
             in_flight: seen.in_flight,
             latency_us: seen.latency.map(|mean| mean.as_micros()),
             ramp: seen.ramp,
@@ -89,9 +99,11 @@ impl Status {
             name: pool.name().to_owned(),
             synced: pool.view().synced(),
             snapshot_age_ms: pool.view().age(now).map(|age| age.as_millis()),
+            in_flight: pool.meter.in_flight().get(),
             breaker: Breaker {
                 state: breaker.state.as_str(),
                 mode: breaker.mode.as_str(),
+                opens_for_ms: breaker.opens_for.map(|wait| wait.as_millis()),
                 last_transition: breaker.last.as_ref().map(|change| Change::of(change, now)),
             },
             endpoints: endpoints.collect(),

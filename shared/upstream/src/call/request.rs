@@ -97,7 +97,7 @@ impl<'a> Request<'a> {
 
     async fn answer(self) -> Result<Answer, Error> {
         if let Some(error) = self.broken {
-            return Err(Error::bad_answer(self.client.pool().name(), error));
+            return Err(Error::not_sendable(self.client.pool().name(), error));
         }
         self.client.run(self.prepared).await
     }

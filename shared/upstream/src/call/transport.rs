@@ -1,7 +1,7 @@
 //! awc, with its traps closed.
 //!
 //! Its connection pool is keyed by the URI's authority, so that is the instance's address, and
-//! `Host` names the service. It ends a cut body like a whole one, so lengths are compared and JSON
+//! `Host` says the same. It ends a cut body like a whole one, so lengths are compared and JSON
 //! has to parse. Its limit of 100 connections spans hosts, so every upstream has a client of its
 //! own. It follows redirects and waits 5 s by default; both are off, the deadline rules.
 
@@ -38,9 +38,17 @@ pub(super) struct Answer {
 
 /// No whole answer.
 pub(super) enum Trouble {
+    /// The call was made wrongly.
+    Unsendable(String),
+    /// Nobody listens.
     Refused,
+    /// No connection within its own timeout.
+    Unconnected,
+    /// No answer within the call's time.
     Late,
+    /// The connection broke, or the answer was cut.
     Broken(String),
+    /// The answer cannot be read.
     Senseless(String),
 }
 
@@ -78,7 +86,7 @@ impl Transport {
             .authority(address.to_string())
             .path_and_query(request.path.as_str())
             .build()
-            .map_err(|error| Trouble::Senseless(error.to_string()))?;
+            .map_err(|error| Trouble::Unsendable(error.to_string()))?;
         let mut outgoing = self.0.request(request.method.clone(), uri).no_decompress();
         outgoing = outgoing.insert_header((HOST, address.to_string()));
         for header in trace {
@@ -173,7 +181,9 @@ impl Trouble {
     /// `shortened`: the caller had been given less time than the call's configured timeout.
     pub(super) fn outcome(&self, shortened: bool) -> Outcome {
         match self {
+            Self::Unsendable(_) => Outcome::NotSent,
             Self::Refused => Outcome::ConnectRefused,
+            Self::Unconnected => Outcome::AttemptTimeout,
             Self::Late if shortened => Outcome::DeadlineShort,
             Self::Late => Outcome::AttemptTimeout,
             Self::Broken(_) => Outcome::Reset,
@@ -184,10 +194,16 @@ impl Trouble {
         }
     }
 
+    /// Whether the upstream has certainly seen nothing of the call.
+    pub(super) fn nothing_written(&self) -> bool {
+        matches!(self, Self::Refused | Self::Unconnected)
+    }
+
     pub(super) fn error_type(&self) -> &'static str {
         match self {
+            Self::Unsendable(_) => "not_sent",
             Self::Refused => "connection_refused",
-            Self::Late => "timeout",
+            Self::Unconnected | Self::Late => "timeout",
             Self::Broken(_) => "reset",
             Self::Senseless(_) => "bad_answer",
         }
@@ -202,9 +218,10 @@ impl From<SendRequestError> for Trouble {
             {
                 Self::Refused
             }
-            SendRequestError::Connect(ConnectError::Timeout) | SendRequestError::Timeout => {
-                Self::Late
-            }
+            SendRequestError::Connect(ConnectError::Timeout) => Self::Unconnected,
+            SendRequestError::Timeout => Self::Late,
+            SendRequestError::Url(error) => Self::Unsendable(error.to_string()),
+            SendRequestError::Http(error) => Self::Unsendable(error.to_string()),
             SendRequestError::Response(error) => Self::Senseless(error.to_string()),
             other => Self::Broken(other.to_string()),
         }

@@ -1,3 +1,9 @@
-//! The calls of this crate against real sockets.
+//! Calls over real sockets to upstreams that answer, hang, lie or are gone.
 #![allow(clippy::unwrap_used, reason = "tests")]
-mod stream;
+
+mod scene;
+
+mod bounds;
+mod calls;
+mod following;
+mod lies;
