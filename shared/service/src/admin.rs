@@ -69,8 +69,8 @@ pub(crate) fn serve(
             .route("/health", web::put().to(set_health))
             .route("/log", web::get().to(log))
             .route("/log", web::put().to(set_log))
-            .configure(|config| more(config))
             .default_service(web::to(crate::public::no_route))
+            .configure(|config| more(config))
             .wrap(from_fn(own_host))
     };
     Ok(HttpServer::new(factory)

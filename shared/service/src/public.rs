@@ -55,8 +55,9 @@ pub(crate) fn serve(
             .app_data(body_limit.clone())
             .app_data(timeout.clone())
             .app_data(PayloadConfig::new(body_limit.0))
-            .configure(|config| routes(config))
+            // An app's own default, such as the gateway's, wins over this one.
             .default_service(web::to(no_route))
+            .configure(|config| routes(config))
             .wrap(ErrorHandlers::new().handler(StatusCode::METHOD_NOT_ALLOWED, no_method))
             .wrap(Condition::new(!around.edge, from_fn(deadline::enforce)))
             .wrap(from_fn(drain::mark))
