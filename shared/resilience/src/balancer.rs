@@ -14,6 +14,7 @@ mod latency;
 mod node;
 mod pick;
 mod table;
+mod upkeep;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,7 +28,7 @@ use self::ejected::Ejected;
 use self::node::{Epoch, Node};
 pub use self::pick::{Ask, NoEndpoint, NoEndpointReason, Pick, PickReason};
 use self::table::{Members, Table};
-use crate::breaker::{BreakerConfig, State, Transition};
+use crate::breaker::{Breaker, BreakerConfig, State, Transition};
 use crate::classify::{Outcome, Verdict};
 use crate::ejection::{self, Limit};
 use crate::endpoint::{Endpoint, EndpointId, Snapshot, Zone};
@@ -76,12 +77,15 @@ pub struct EndpointStatus {
 pub struct Balancer {
     config: BalancerConfig,
     local: Zone,
+    slow_start: u64,
     epoch: Epoch,
     table: ArcSwap<Table>,
     /// Held by whoever replaces the table.
     writer: Mutex<Writer>,
-    /// When the shares change by themselves, as a stamp: a ramp goes on, a rest ends, an ejection changed capacity.
+    /// The stamp at which the shares should be computed again: a ramp goes on, a rest ends, an ejection changed capacity.
     refresh_at: AtomicU64,
+    /// The stamp before which they should not, whatever happens.
+    settled_until: AtomicU64,
     ejected: Ejected,
     limit: Arc<Limit>,
 }
@@ -96,13 +100,16 @@ impl Balancer {
     /// A balancer without endpoints, for a caller in zone `local`.
     #[must_use]
     pub fn new(config: BalancerConfig, local: Zone, now: Instant) -> Self {
+        let nanoseconds = config.slow_start.as_nanos();
         Self {
+            slow_start: u64::try_from(nanoseconds).unwrap_or(u64::MAX),
             config,
             local,
             epoch: Epoch::new(now),
             table: ArcSwap::from_pointee(Table::default()),
             writer: Mutex::default(),
             refresh_at: AtomicU64::new(u64::MAX),
+            settled_until: AtomicU64::new(0),
             ejected: Ejected::default(),
             limit: Arc::default(),
         }
@@ -118,24 +125,20 @@ impl Balancer {
         now: Instant,
     ) -> Vec<Ejection> {
         let mut writer = self.write();
+        let stamp = self.epoch.stamp(now);
         let before = self.table.load_full();
-        let peers = before.members.median_latency(None, now);
+        let peers = before.members.median_latency(None, stamp);
+        // The first set is not new: the caller is.
+        let since = writer.started.then_some(stamp);
         let members = Members::merge(&before.members, snapshot, |endpoint| {
-            let since = writer.started.then_some(now);
-            Node::new(
-                endpoint.id.clone(),
-                &self.config.ejection,
-                &self.limit,
-                since,
-                peers,
-                now,
-            )
+            let breaker = Breaker::limited(self.config.ejection.clone(), &self.limit);
+            Node::new(endpoint.id.clone(), breaker, since, peers, stamp)
         });
         writer.started |= !snapshot.endpoints().is_empty();
         writer.callers.clone_from(callers);
         let changes = self.hold_the_limit(&before.members, &members, now);
         self.ejected.retain(|id| members.get(id).is_some());
-        self.swap(Arc::new(members), &writer, now);
+        self.swap(Arc::new(members), &writer, stamp);
         changes
     }
 
@@ -148,19 +151,14 @@ impl Balancer {
         if stamp >= self.refresh_at.load(Ordering::Relaxed)
             && let Ok(writer) = self.writer.try_lock()
         {
-            self.swap(Arc::clone(&self.table.load().members), &writer, now);
+            self.swap(Arc::clone(&self.table.load().members), &writer, stamp);
         }
         let table = self.table.load();
-        let pick = self.choose(&table, ask, now, rng);
-        if let Some(transition) = pick.as_ref().ok().and_then(|pick| pick.transition()) {
-            self.note(
-                &table.members,
-                pick.as_ref().ok().map(Pick::node),
-                transition,
-                now,
-            );
+        let pick = self.choose(&table, ask, (now, stamp), rng)?;
+        if let Some(transition) = pick.transition() {
+            self.note(&table.members, pick.node(), transition, stamp);
         }
-        pick
+        Ok(pick)
     }
 
     /// Tells how the call ended (the response head is the end). The slot stays taken until the pick is dropped.
@@ -175,14 +173,14 @@ impl Balancer {
         let elapsed = now.saturating_duration_since(pick.started());
         let node = pick.node();
         if let Some(sample) = outcome.sample(elapsed) {
-            node.latency.record(sample, now);
+            node.latency.record(sample, self.epoch.stamp(now));
         }
         let verdict = outcome.verdict();
         if let Verdict::Overloaded { rest } = verdict
             && !rest.is_zero()
         {
             node.rest_until(self.epoch.stamp(now + rest));
-            self.refresh_at.store(0, Ordering::Relaxed);
+            self.refresh_soon();
         }
         let transition = node.breaker.settle(permit, verdict, elapsed, now, rng)?;
         Some(self.noted(node, transition, now))
@@ -193,7 +191,7 @@ impl Balancer {
         let node = pick.node();
         let elapsed = now.saturating_duration_since(pick.started());
         if let Some(sample) = Outcome::BodyCut.sample(elapsed) {
-            node.latency.record(sample, now);
+            node.latency.record(sample, self.epoch.stamp(now));
         }
         let transition = node.breaker.late_failure(pick.generation(), now, rng)?;
         Some(self.noted(node, transition, now))
@@ -235,89 +233,14 @@ impl Balancer {
             .load()
             .members
             .seats()
-            .map(|seat| seat.status(stamp, now, self.config.slow_start))
+            .map(|seat| seat.status(stamp, now, self.slow_start))
             .collect()
-    }
-
-    /// Makes the ejections fit a changed set: those of ineligible endpoints count no more, and what a smaller set may
-    /// not have out comes back.
-    fn hold_the_limit(&self, before: &Members, members: &Members, now: Instant) -> Vec<Ejection> {
-        self.limit.resize(members.eligible());
-        let mut changes = Vec::new();
-        let mut change = |node: &Arc<Node>, transition: Option<Transition>| {
-            if let Some(transition) = transition {
-                self.ejected.note(node);
-                changes.push(Ejection {
-                    id: node.id.clone(),
-                    transition,
-                });
-            }
-        };
-        for seat in members.seats() {
-            let was = before
-                .get(&seat.endpoint.id)
-                .map(|seat| seat.endpoint.eligible());
-            let is = seat.endpoint.eligible();
-            if is && was == Some(false) {
-                seat.node.breaker.allow_probe(now);
-            }
-            if was != Some(is) {
-                change(&seat.node, seat.node.breaker.count_in_limit(is, now));
-            }
-        }
-        for seat in members.seats() {
-            if self.limit.excess() == 0 {
-                break;
-            }
-            change(&seat.node, seat.node.breaker.release(now));
-        }
-        changes
-    }
-
-    /// Computes the shares and puts the table in place.
-    fn swap(&self, members: Arc<Members>, writer: &Writer, now: Instant) {
-        self.refresh_at.store(u64::MAX, Ordering::Relaxed);
-        let (table, next) = Table::new(
-            members,
-            &self.local,
-            &writer.callers,
-            &self.epoch,
-            now,
-            self.config.slow_start,
-        );
-        self.refresh_at.fetch_min(next, Ordering::Relaxed);
-        self.table.store(Arc::new(table));
-    }
-
-    fn note(
-        &self,
-        members: &Members,
-        node: Option<&Arc<Node>>,
-        transition: &Transition,
-        now: Instant,
-    ) {
-        let Some(node) = node else { return };
-        self.ejected.note(node);
-        self.refresh_at.store(0, Ordering::Relaxed);
-        if transition.to == State::Closed {
-            // What it was like before it was ejected says nothing about what it is like now.
-            node.latency
-                .restart(members.median_latency(Some(&node.id), now), now);
-        }
-    }
-
-    fn noted(&self, node: &Arc<Node>, transition: Transition, now: Instant) -> Ejection {
-        self.note(&self.table.load().members, Some(node), &transition, now);
-        Ejection {
-            id: node.id.clone(),
-            transition,
-        }
     }
 
     fn with_node(&self, id: &EndpointId, change: impl FnOnce(&Node)) {
         if let Some(seat) = self.table.load().members.get(id) {
             change(&seat.node);
-            self.refresh_at.store(0, Ordering::Relaxed);
+            self.refresh_soon();
         }
     }
 

@@ -6,15 +6,15 @@
 //! Drawing is bounded, so that it takes the same time for three endpoints and for fifty thousand; only when a handful
 //! of draws finds nobody the zone is searched.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rand::{Rng, RngExt};
 
-use super::node::Seat;
-use super::table::Table;
+use super::node::Candidate;
+use super::table::{Bound, Table};
 use super::{Ask, Balancer, NoEndpoint, NoEndpointReason, Pick, PickReason};
+use crate::endpoint::Zone;
 
 /// How good a candidate must be; later grades are for when there is no earlier one.
 #[derive(Clone, Copy, Debug)]
@@ -47,28 +47,35 @@ impl Balancer {
         &self,
         table: &Table,
         ask: &Ask<'_>,
-        now: Instant,
+        (now, stamp): (Instant, u64),
         rng: &mut dyn Rng,
     ) -> Result<Pick, NoEndpoint> {
         if ask.idempotent
-            && let Some(pick) = self.probe(table, ask, now)
+            && let Some(pick) = self.probe(table, ask, now, stamp)
         {
             return Ok(pick);
         }
         for _ in 0..RACES {
-            let Some((seat, reason)) = self.candidate(table, ask, now, rng) else {
+            let Some((candidate, reason)) = self.candidate(table, ask, stamp, rng) else {
                 break;
             };
-            if let Ok((permit, transition)) = seat.node.breaker.try_acquire(now) {
-                return Ok(Pick::new(seat, reason, permit, transition, now));
+            if let Ok((permit, transition)) = candidate.node.breaker.try_acquire(now) {
+                return Ok(Pick::new(
+                    &candidate.seat,
+                    reason,
+                    permit,
+                    transition,
+                    now,
+                    stamp,
+                ));
             }
         }
         // Nobody is in use: whoever may be probed is a better chance than none, whatever the request.
-        self.probe(table, ask, now)
+        self.probe(table, ask, now, stamp)
             .ok_or_else(|| self.nobody(table, now))
     }
 
-    fn probe(&self, table: &Table, ask: &Ask<'_>, now: Instant) -> Option<Pick> {
+    fn probe(&self, table: &Table, ask: &Ask<'_>, now: Instant, stamp: u64) -> Option<Pick> {
         let node = self.ejected.due(now)?;
         let seat = table.members.get(&node.id)?;
         let panic = table.members.eligible() == 0 && seat.endpoint.ever_passed;
@@ -79,40 +86,34 @@ impl Balancer {
         let reason = if panic {
             PickReason::Panic
         } else {
-            self.reason(table, seat)
+            self.reason(table, &seat.endpoint.zone)
         };
-        Some(Pick::new(seat, reason, permit, transition, now))
+        Some(Pick::new(seat, reason, permit, transition, now, stamp))
     }
 
     fn candidate<'a>(
         &self,
         table: &'a Table,
         ask: &Ask<'_>,
-        now: Instant,
+        stamp: u64,
         rng: &mut dyn Rng,
-    ) -> Option<(&'a Arc<Seat>, PickReason)> {
+    ) -> Option<(&'a Candidate, PickReason)> {
         let zones = table.members.zones();
-        let drawn: f64 = rng.random();
-        let share = table
-            .shares
-            .iter()
-            .find(|share| share.upto > drawn)
-            .or(table.shares.last());
-        if let Some(share) = share
-            && let Some(seat) =
-                self.best_of_two(&zones[share.zone].seats, Grade::Fresh, ask, now, rng)
+        if let Some(share) = draw(&table.shares, rng)
+            && let Some(found) =
+                self.best_of_two(&zones[share.zone].seats, Grade::Fresh, ask, stamp, rng)
         {
-            return Some((seat, share.reason));
+            return Some((found, share.reason));
         }
         for grade in [Grade::Fresh, Grade::Untried, Grade::Any] {
             let here = zones.iter().filter(|zone| zone.zone == self.local);
             for zone in here.chain(zones.iter().filter(|zone| zone.zone != self.local)) {
-                if let Some(seat) = self.best_of_two(&zone.seats, grade, ask, now, rng) {
-                    return Some((seat, self.reason(table, seat)));
+                if let Some(found) = self.best_of_two(&zone.seats, grade, ask, stamp, rng) {
+                    return Some((found, self.reason(table, &zone.zone)));
                 }
             }
-            if let Some(seat) = self.best_of_two(table.members.panic(), grade, ask, now, rng) {
-                return Some((seat, PickReason::Panic));
+            if let Some(found) = self.best_of_two(table.members.panic(), grade, ask, stamp, rng) {
+                return Some((found, PickReason::Panic));
             }
         }
         None
@@ -120,91 +121,103 @@ impl Balancer {
 
     fn best_of_two<'a>(
         &self,
-        seats: &'a [Arc<Seat>],
+        seats: &'a [Candidate],
         grade: Grade,
         ask: &Ask<'_>,
-        now: Instant,
+        stamp: u64,
         rng: &mut dyn Rng,
-    ) -> Option<&'a Arc<Seat>> {
-        let stamp = self.epoch.stamp(now);
-        let fits = |at: &usize| grade.admits(&seats[*at], ask, stamp);
+    ) -> Option<&'a Candidate> {
         let count = seats.len();
+        let fits = |at: &usize| grade.admits(&seats[*at], ask, stamp);
         if count <= 1 {
             return seats.first().filter(|_| fits(&0));
         }
         let one = rng.random_range(0..count);
         let other = (one + rng.random_range(1..count)) % count;
-        let (mut found, mut second) = match (fits(&one), fits(&other)) {
-            (true, true) => return Some(self.better(&seats[one], &seats[other], now, rng)),
-            (true, false) => (Some(one), None),
-            (false, true) => (Some(other), None),
-            (false, false) => (None, None),
-        };
-        let mut offer = |at: usize| {
-            match found {
-                None => found = Some(at),
-                Some(first) if first != at => second = Some(at),
-                Some(_) => {}
-            }
-            second.is_some()
-        };
-        let searched = if count <= FEW {
-            (0..count)
-                .map(|step| (one + step) % count)
-                .filter(fits)
-                .any(&mut offer)
-        } else {
-            (0..DRAWS)
-                .map(|_| rng.random_range(0..count))
-                .filter(fits)
-                .any(&mut offer)
-        };
-        if !searched && found.is_none() && count > FEW {
-            found = (0..count).map(|step| (one + step) % count).find(fits);
+        // Both are looked at in any case: two cache misses at once take the time of one.
+        match (fits(&one), fits(&other)) {
+            (true, true) => Some(self.better(&seats[one], &seats[other], stamp, rng)),
+            (true, false) => self.with_second(seats, Some(one), one, &fits, stamp, rng),
+            (false, true) => self.with_second(seats, Some(other), one, &fits, stamp, rng),
+            (false, false) => self.with_second(seats, None, one, &fits, stamp, rng),
         }
-        match (found, second) {
-            (Some(first), Some(second)) => {
-                Some(self.better(&seats[first], &seats[second], now, rng))
+    }
+
+    /// The better of the one found and a second, or of any two: by search among a few, by some more draws among many.
+    fn with_second<'a>(
+        &self,
+        seats: &'a [Candidate],
+        found: Option<usize>,
+        start: usize,
+        fits: &dyn Fn(&usize) -> bool,
+        stamp: u64,
+        rng: &mut dyn Rng,
+    ) -> Option<&'a Candidate> {
+        let count = seats.len();
+        let around = || {
+            (0..count)
+                .map(|step| (start + step) % count)
+                .filter(|at| fits(at))
+        };
+        let mut two: Vec<usize> = found.into_iter().collect();
+        if count <= FEW {
+            two.extend(around().filter(|at| Some(*at) != found).take(2 - two.len()));
+        } else {
+            for _ in 0..DRAWS {
+                let drawn = rng.random_range(0..count);
+                if two.len() < 2 && !two.contains(&drawn) && fits(&drawn) {
+                    two.push(drawn);
+                }
             }
-            (found, _) => found.map(|at| &seats[at]),
+            if two.is_empty() {
+                two.extend(around().take(1));
+            }
+        }
+        match two[..] {
+            [one, other] => Some(self.better(&seats[one], &seats[other], stamp, rng)),
+            [one] => Some(&seats[one]),
+            _ => None,
         }
     }
 
     fn better<'a>(
         &self,
-        one: &'a Arc<Seat>,
-        other: &'a Arc<Seat>,
-        now: Instant,
+        one: &'a Candidate,
+        other: &'a Candidate,
+        stamp: u64,
         rng: &mut dyn Rng,
-    ) -> &'a Arc<Seat> {
+    ) -> &'a Candidate {
         // Before its first answer an endpoint is taken to be like the one it is compared with.
-        let (latency, its) = match (one.node.latency.read(now), other.node.latency.read(now)) {
+        let read = (one.node.latency.read(stamp), other.node.latency.read(stamp));
+        let (latency, its_latency) = match read {
             (Some(latency), Some(its)) => (latency, its),
             (Some(known), None) | (None, Some(known)) => (known, known),
             (None, None) => (1.0, 1.0),
         };
-        let slow_start = self.config.slow_start;
-        let (weight, its_weight) = (one.weight(now, slow_start), other.weight(now, slow_start));
-        let cost = cost(latency, one, weight);
-        let its = self::cost(its, other, its_weight);
-        let take_one = if cost <= ALIKE * its && its <= ALIKE * cost {
+        let weight = one.weight(stamp, self.slow_start);
+        let its_weight = other.weight(stamp, self.slow_start);
+        let (cost, its_cost) = (
+            cost(latency, one, weight),
+            cost(its_latency, other, its_weight),
+        );
+        let take_one = if cost <= ALIKE * its_cost && its_cost <= ALIKE * cost {
             rng.random::<f64>() * (weight + its_weight) < weight
         } else {
-            cost < its
+            cost < its_cost
         };
         if take_one { one } else { other }
     }
 
-    /// Why a seat found otherwise than by its zone's share is taken.
-    fn reason(&self, table: &Table, seat: &Seat) -> PickReason {
-        if seat.endpoint.zone == self.local {
+    /// Why an endpoint found otherwise than by its zone's share is taken.
+    fn reason(&self, table: &Table, zone: &Zone) -> PickReason {
+        if *zone == self.local {
             return PickReason::Local;
         }
         let zones = table.members.zones();
         let share = table
             .shares
             .iter()
-            .find(|share| zones[share.zone].zone == seat.endpoint.zone);
+            .find(|share| zones[share.zone].zone == *zone);
         share.map_or(PickReason::NoLocal, |share| share.reason)
     }
 
@@ -229,17 +242,29 @@ impl Balancer {
 }
 
 impl Grade {
-    fn admits(self, seat: &Seat, ask: &Ask<'_>, stamp: u64) -> bool {
-        let in_use = seat.node.breaker.is_closed();
-        let untried = || !ask.tried.contains(&seat.endpoint.id);
+    fn admits(self, candidate: &Candidate, ask: &Ask<'_>, stamp: u64) -> bool {
+        let node = &candidate.node;
+        let untried = || ask.tried.is_empty() || !ask.tried.contains(&node.id);
         match self {
-            Self::Fresh => in_use && untried() && seat.node.resting(stamp).is_none(),
-            Self::Untried => in_use && untried(),
-            Self::Any => in_use,
+            Self::Fresh => node.in_use() && node.resting(stamp).is_none() && untried(),
+            Self::Untried => node.in_use() && untried(),
+            Self::Any => node.in_use(),
         }
     }
 }
 
-fn cost(latency: f64, seat: &Seat, weight: f64) -> f64 {
-    latency * (1.0 + f64::from(seat.node.in_flight.load(Ordering::Relaxed)) / weight)
+fn draw<'a>(shares: &'a [Bound], rng: &mut dyn Rng) -> Option<&'a Bound> {
+    if let [only] = shares {
+        return Some(only);
+    }
+    let drawn: f64 = rng.random();
+    shares
+        .iter()
+        .find(|share| share.upto > drawn)
+        .or(shares.last())
+}
+
+fn cost(latency: f64, candidate: &Candidate, weight: f64) -> f64 {
+    let in_flight = candidate.node.in_flight.load(Ordering::Relaxed);
+    latency * (1.0 + f64::from(in_flight) / weight)
 }

@@ -33,7 +33,7 @@ impl Ejected {
     pub(super) fn note(&self, node: &Arc<Node>) {
         let mut list = self.lock();
         let at = list.nodes.iter().position(|other| Arc::ptr_eq(other, node));
-        match (at, node.breaker.is_closed()) {
+        match (at, node.look_at_breaker()) {
             (Some(at), true) => {
                 list.nodes.swap_remove(at);
             }

@@ -2,113 +2,113 @@
 //!
 //! It decays when it is read, so that an endpoint that was slow once is tried again; being picked ends that decay
 //! until the answer is there, so that one request tries it and not a crowd.
+//! Reading takes no lock, since every pick reads two of these; the time of a mean and the mean may then be of two
+//! samples, which are neighbours.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 #[derive(Debug)]
 pub(super) struct Latency {
-    mean: Mutex<Mean>,
-}
-
-#[derive(Debug)]
-struct Mean {
-    seconds: Option<f64>,
-    sampled: Instant,
-    touched: Instant,
+    /// Seconds, as the bits of a float; not a number before the first sample.
+    mean: AtomicU64,
+    /// The stamp of the last sample or pick.
+    touched: AtomicU64,
+    /// The stamp of the last sample; held while the mean is computed.
+    sampled: Mutex<u64>,
 }
 
 /// A sample's weight falls to a third in this time: long enough to average, short enough to notice a deploy.
-const DECAY: f64 = 10.0;
+const DECAY: Duration = Duration::from_secs(10);
 
 /// Differences below a tenth of a millisecond are noise; and whatever costs nothing would take everything.
 const LEAST: f64 = 0.000_1;
 
+/// Up to this part of the decay time a straight line is as good as the curve: within a millionth, and cheaper.
+const STRAIGHT: f64 = 0.001;
+
 impl Latency {
     /// Starts at its peers' median, where there is one.
-    pub(super) fn new(start: Option<f64>, now: Instant) -> Self {
+    pub(super) fn new(start: Option<f64>, stamp: u64) -> Self {
         Self {
-            mean: Mutex::new(Mean {
-                seconds: start,
-                sampled: now,
-                touched: now,
-            }),
+            mean: AtomicU64::new(start.unwrap_or(f64::NAN).to_bits()),
+            touched: AtomicU64::new(stamp),
+            sampled: Mutex::new(stamp),
         }
     }
 
-    pub(super) fn restart(&self, start: Option<f64>, now: Instant) {
-        *self.lock() = Mean {
-            seconds: start,
-            sampled: now,
-            touched: now,
-        };
+    pub(super) fn restart(&self, start: Option<f64>, stamp: u64) {
+        let mut sampled = self.sampled.lock().unwrap_or_else(PoisonError::into_inner);
+        *sampled = stamp;
+        self.set(start.unwrap_or(f64::NAN), stamp);
     }
 
-    pub(super) fn record(&self, sample: Duration, now: Instant) {
-        let mut mean = self.lock();
+    pub(super) fn record(&self, sample: Duration, stamp: u64) {
+        let mut sampled = self.sampled.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = decay(stamp.saturating_sub(*sampled));
+        *sampled = stamp.max(*sampled);
         let sample = sample.as_secs_f64();
-        let kept = decay(mean.sampled, now);
-        mean.seconds = Some(
-            mean.seconds
-                .map_or(sample, |seconds| seconds * kept + sample * (1.0 - kept)),
-        );
-        mean.sampled = now.max(mean.sampled);
-        mean.touched = now.max(mean.touched);
+        let mean = self.mean();
+        let mean = mean.map_or(sample, |mean| mean * kept + sample * (1.0 - kept));
+        self.set(mean, stamp);
     }
 
-    pub(super) fn touch(&self, now: Instant) {
-        let mut mean = self.lock();
-        mean.touched = now.max(mean.touched);
+    /// The endpoint was picked.
+    pub(super) fn touch(&self, stamp: u64) {
+        self.touched.store(stamp, Ordering::Relaxed);
     }
 
     /// Seconds; none before the first sample without peers.
-    pub(super) fn read(&self, now: Instant) -> Option<f64> {
-        let mean = self.lock();
-        Some((mean.seconds? * decay(mean.touched, now)).max(LEAST))
+    pub(super) fn read(&self, stamp: u64) -> Option<f64> {
+        let idle = stamp.saturating_sub(self.touched.load(Ordering::Relaxed));
+        Some((self.mean()? * decay(idle)).max(LEAST))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Mean> {
-        self.mean.lock().unwrap_or_else(PoisonError::into_inner)
+    fn mean(&self) -> Option<f64> {
+        let mean = f64::from_bits(self.mean.load(Ordering::Relaxed));
+        (!mean.is_nan()).then_some(mean)
+    }
+
+    fn set(&self, mean: f64, stamp: u64) {
+        self.mean.store(mean.to_bits(), Ordering::Relaxed);
+        self.touch(stamp);
     }
 }
 
-fn decay(since: Instant, now: Instant) -> f64 {
-    (-now.saturating_duration_since(since).as_secs_f64() / DECAY).exp()
+/// What is left of a mean after so many nanoseconds.
+fn decay(nanoseconds: u64) -> f64 {
+    let part = nanoseconds as f64 / DECAY.as_nanos() as f64;
+    if part < STRAIGHT {
+        1.0 - part
+    } else {
+        (-part).exp()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(
-        clippy::disallowed_methods,
-        reason = "a test needs some instant to start from"
-    )]
     use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
 
     #[test]
     fn the_mean_of_a_steady_stream_is_its_latency() {
-        let start = Instant::now();
-        let latency = Latency::new(Some(1.0), start);
+        let latency = Latency::new(Some(1.0), 0);
         for millisecond in 0..60_000 {
-            latency.record(
-                Duration::from_millis(5),
-                start + Duration::from_millis(millisecond),
-            );
+            latency.record(Duration::from_millis(5), millisecond * SECOND / 1_000);
         }
-        let mean = latency
-            .read(start + Duration::from_secs(60))
-            .unwrap_or_default();
+        let mean = latency.read(60 * SECOND).unwrap_or_default();
         assert!((0.005..0.010).contains(&mean), "{mean}");
     }
 
     #[test]
     fn it_decays_when_read_until_it_is_picked() {
-        let start = Instant::now();
-        let latency = Latency::new(None, start);
-        assert_eq!(latency.read(start), None);
-        latency.record(Duration::from_secs(1), start);
-        let later = start + Duration::from_secs(30);
-        assert!(latency.read(later).is_some_and(|mean| mean < 0.06));
-        latency.touch(later);
-        assert_eq!(latency.read(later), Some(1.0));
+        let latency = Latency::new(None, 0);
+        assert_eq!(latency.read(0), None);
+        latency.record(Duration::from_secs(1), 0);
+        assert!(latency.read(30 * SECOND).is_some_and(|mean| mean < 0.06));
+        latency.touch(30 * SECOND);
+        assert_eq!(latency.read(30 * SECOND), Some(1.0));
     }
 }

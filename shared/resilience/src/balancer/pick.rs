@@ -71,9 +71,10 @@ impl Pick {
         permit: Permit,
         transition: Option<Transition>,
         now: Instant,
+        stamp: u64,
     ) -> Self {
         seat.node.in_flight.fetch_add(1, Ordering::Relaxed);
-        seat.node.latency.touch(now);
+        seat.node.latency.touch(stamp);
         Self {
             seat: Arc::clone(seat),
             reason,

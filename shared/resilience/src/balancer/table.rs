@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::PickReason;
-use super::node::{Epoch, Node, Seat};
+use super::node::{Candidate, Node, Seat};
 use crate::endpoint::{Endpoint, EndpointId, Snapshot, Zone};
 use crate::zone;
 
@@ -33,18 +33,18 @@ pub(super) struct Members {
     by_id: HashMap<EndpointId, usize>,
     zones: Vec<ZoneSeats>,
     eligible: usize,
-    panic: Vec<Arc<Seat>>,
+    panic: Vec<Candidate>,
 }
 
 /// The eligible seats of one zone.
 #[derive(Debug)]
 pub(super) struct ZoneSeats {
     pub(super) zone: Zone,
-    pub(super) seats: Vec<Arc<Seat>>,
+    pub(super) seats: Vec<Candidate>,
 }
 
 /// How often a ramp moves the shares: fifty steps in the usual slow start.
-const RAMP_STEP: Duration = Duration::from_millis(200);
+const RAMP_STEP: u64 = Duration::from_millis(200).as_nanos() as u64;
 
 /// Peers looked at for a median: enough for a starting value, few enough not to matter at fifty thousand.
 const MEDIAN_OF: usize = 64;
@@ -55,11 +55,9 @@ impl Table {
         members: Arc<Members>,
         local: &Zone,
         callers: &BTreeMap<Zone, u32>,
-        epoch: &Epoch,
-        now: Instant,
-        slow_start: Duration,
+        stamp: u64,
+        slow_start: u64,
     ) -> (Self, u64) {
-        let stamp = epoch.stamp(now);
         let mut next = u64::MAX;
         let mut capacity = BTreeMap::new();
         for zone in &members.zones {
@@ -67,11 +65,11 @@ impl Table {
             for seat in &zone.seats {
                 if let Some(until) = seat.node.resting(stamp) {
                     next = next.min(until);
-                } else if seat.node.breaker.is_closed() {
-                    *sum += seat.weight(now, slow_start);
+                } else if seat.node.in_use() {
+                    *sum += seat.weight(stamp, slow_start);
                 }
-                if seat.node.ramp(now, slow_start) < 1.0 {
-                    next = next.min(epoch.stamp(now + RAMP_STEP));
+                if seat.node.ramp(stamp, slow_start) < 1.0 {
+                    next = next.min(stamp + RAMP_STEP);
                 }
             }
         }
@@ -126,7 +124,7 @@ impl Members {
                 .seats
                 .iter()
                 .filter(|seat| seat.endpoint.ever_passed)
-                .cloned()
+                .map(Candidate::new)
                 .collect();
         }
         members
@@ -150,26 +148,30 @@ impl Members {
         &self.zones
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.seats.len()
+    }
+
     pub(super) fn eligible(&self) -> usize {
         self.eligible
     }
 
     /// Who may be tried when nobody is eligible.
-    pub(super) fn panic(&self) -> &[Arc<Seat>] {
+    pub(super) fn panic(&self) -> &[Candidate] {
         &self.panic
     }
 
     /// The mean latency in the middle of a sample of the endpoints in use (but that one), in seconds.
-    pub(super) fn median_latency(&self, but: Option<&EndpointId>, now: Instant) -> Option<f64> {
+    pub(super) fn median_latency(&self, but: Option<&EndpointId>, stamp: u64) -> Option<f64> {
         let step = self.seats.len().div_ceil(MEDIAN_OF).max(1);
         let used = self
             .seats
             .iter()
             .step_by(step)
             .filter(|seat| seat.endpoint.eligible());
-        let used = used.filter(|seat| Some(&seat.node.id) != but && seat.node.breaker.is_closed());
+        let used = used.filter(|seat| Some(&seat.node.id) != but && seat.node.in_use());
         let mut known: Vec<f64> = used
-            .filter_map(|seat| seat.node.latency.read(now))
+            .filter_map(|seat| seat.node.latency.read(stamp))
             .collect();
         let middle = known.len() / 2;
         (!known.is_empty()).then(|| *known.select_nth_unstable_by(middle, f64::total_cmp).1)
@@ -192,7 +194,7 @@ impl Members {
                     });
                     self.zones.len() - 1
                 });
-            self.zones[at].seats.push(Arc::clone(&seat));
+            self.zones[at].seats.push(Candidate::new(&seat));
         }
         self.seats.push(seat);
     }

@@ -176,6 +176,27 @@ fn a_registered_again_instance_starts_closed_and_a_thousand_churns_leave_nothing
 }
 
 #[test]
+fn an_instance_that_left_while_calls_to_it_run_holds_nothing() {
+    let mut fleet = Fleet::new(three());
+    let not_others = Ask {
+        tried: &["two", "three"].map(EndpointId::new),
+        idempotent: false,
+    };
+    let mut running = fleet.pick(&not_others).unwrap();
+    for _ in 0..5 {
+        fleet.call("one", &ERROR);
+    }
+    fleet.update(three()[1..].to_vec());
+    assert_eq!(fleet.balancer.ejected(), 0);
+    fleet.settle(&mut running, &Outcome::ConnectRefused);
+    assert_eq!(fleet.balancer.ejected(), 0);
+    for _ in 0..5 {
+        fleet.call("two", &ERROR);
+    }
+    assert_eq!(state(&fleet, "two"), State::Open);
+}
+
+#[test]
 fn an_overloaded_endpoint_rests_as_the_last_choice() {
     let mut fleet = Fleet::new(vec![endpoint("one", "a"), endpoint("two", "b")]);
     let busy = Outcome::Answered {
