@@ -47,7 +47,7 @@ async fn main() {
             .parse()
             .expect("an address"),
     );
-    let id = format!("{name}-{public}");
+    let id = format!("{name}-{public}-{:08x}", std::process::id());
     let mut terminate = signal(SignalKind::terminate()).expect("signals can be listened for");
     loop {
         let known = consul

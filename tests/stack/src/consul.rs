@@ -35,6 +35,16 @@ pub struct Consul {
     client: Client,
 }
 
+/// An instance as Consul's catalogue has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// Different for each start of an instance.
+    pub id: String,
+    pub address: SocketAddr,
+    /// `passing`, `warning`, `critical` or `maintenance`.
+    pub health: String,
+}
+
 impl Consul {
     /// Writes its configuration; nothing runs yet.
     pub fn prepare(
@@ -101,8 +111,8 @@ impl Consul {
         .await?
     }
 
-    /// The health of every registered instance of a service, by address.
-    pub async fn health(&self, service: &str) -> Result<BTreeMap<SocketAddr, String>, String> {
+    /// Every registered instance of a service.
+    pub async fn registered(&self, service: &str) -> Result<Vec<Registered>, String> {
         let path = format!("/v1/health/service/{service}");
         let answer = self
             .client
@@ -126,8 +136,8 @@ impl Consul {
     }
 }
 
-/// Address and worst check of one entry of `/v1/health/service`.
-fn entry(entry: &Value) -> Option<(SocketAddr, String)> {
+/// One entry of `/v1/health/service`: its worst check counts.
+fn entry(entry: &Value) -> Option<Registered> {
     let service = &entry["Service"];
     let host = service["Address"]
         .as_str()
@@ -147,7 +157,11 @@ fn entry(entry: &Value) -> Option<(SocketAddr, String)> {
     let worst = ["maintenance", "critical", "warning"]
         .into_iter()
         .find(|bad| statuses().any(|status| status == *bad));
-    Some((address, worst.unwrap_or("passing").to_owned()))
+    Some(Registered {
+        id: service["ID"].as_str()?.to_owned(),
+        address,
+        health: worst.unwrap_or("passing").to_owned(),
+    })
 }
 
 fn configuration(address: SocketAddr, data: &std::path::Path) -> Value {
@@ -182,12 +196,12 @@ mod tests {
     fn the_worst_check_counts_and_the_node_lends_its_address() {
         let raw = json!({
             "Node": { "Address": "127.0.0.1" },
-            "Service": { "Address": "", "Port": 4000 },
+            "Service": { "ID": "users-1", "Address": "", "Port": 4000 },
             "Checks": [{ "Status": "passing" }, { "Status": "critical" }],
         });
-        let (address, health) = entry(&raw).unwrap();
+        let found = entry(&raw).unwrap();
         assert_eq!(
-            (address.to_string().as_str(), health.as_str()),
+            (found.address.to_string().as_str(), found.health.as_str()),
             ("127.0.0.1:4000", "critical")
         );
     }

@@ -50,10 +50,13 @@ pub struct Surroundings {
 }
 
 impl Addresses {
+    /// Where people expect the gateway.
+    pub const WELL_KNOWN_PUBLIC: u16 = 8080;
+
     /// The well-known ones of a gateway when they are free.
     pub fn well_known() -> Self {
         Self {
-            public: ports::preferred(8080),
+            public: ports::preferred(Self::WELL_KNOWN_PUBLIC),
             ops: ports::preferred(8081),
             admin: ports::preferred(8082),
         }

@@ -22,6 +22,7 @@ mod start;
 mod stop;
 
 // What runs, and what can be done to it.
+mod catalogue;
 mod stack;
 mod status;
 mod verbs;
@@ -53,6 +54,7 @@ pub mod wait;
 
 pub use builder::Builder;
 pub use client::{Answer, Client, Failure};
+pub use consul::Registered;
 pub use error::Error;
 pub use instance::{Addresses, Instance};
 pub use keys::Keys;

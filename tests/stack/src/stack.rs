@@ -3,11 +3,8 @@
 //! What can be done to it is in `verbs.rs`, how it begins and ends in `start.rs` and `stop.rs`.
 //! The handle is cheap to clone; when the last one goes, whatever still runs is killed.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nix::sys::signal::Signal;
 use tokio::sync::watch;
 
 use crate::builder::Builder;
@@ -21,7 +18,7 @@ use crate::place::Place;
 use crate::record::Lock;
 use crate::reporter::Reporter;
 use crate::sink::Sink;
-use crate::start::{self, Timings};
+use crate::start::Timings;
 
 /// A running system.
 #[derive(Clone, Debug)]
@@ -139,24 +136,6 @@ impl Stack {
         Client::new(self.gateway().addresses.public).with_key(&self.keys().load)
     }
 
-    /// The health in Consul's catalogue, by address.
-    pub async fn health(&self) -> Result<BTreeMap<SocketAddr, String>, String> {
-        let mut health = BTreeMap::new();
-        for service in self
-            .instances()
-            .map(|instance| instance.service.as_str())
-            .collect::<BTreeSet<_>>()
-        {
-            health.extend(self.consul().health(service).await?);
-        }
-        Ok(health)
-    }
-
-    /// Waits until everything that runs is registered and passing.
-    pub async fn all_passing(&self) -> Result<(), Error> {
-        start::all_passing(self).await
-    }
-
     /// The shop's journey against the first gateway.
     pub async fn load(&self, plan: Plan) -> Result<Load, Error> {
         let journey = Journey::shop(&self.load_client()).await?;
@@ -201,9 +180,7 @@ impl Parts {
             .chain(&self.services)
             .map(|instance| &instance.unit)
             .chain([&self.consul.unit]);
-        for process in units.filter_map(|unit| unit.process()) {
-            process.signal(Signal::SIGKILL);
-        }
+        units.for_each(|unit| unit.abandon());
     }
 }
 

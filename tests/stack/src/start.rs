@@ -18,7 +18,6 @@ use crate::ports;
 use crate::record::{Child, Lock, Record};
 use crate::sink::Sink;
 use crate::stack::{Parts, Stack};
-use crate::unit::State;
 use crate::wait;
 
 /// Everything registered and answering; usual is 1 to 3 s, a loaded machine of CI needs more.
@@ -127,46 +126,16 @@ async fn bring_up(stack: &Stack, wishes: &Builder, begin: Instant) -> Result<Tim
     }
     stack.write_record()?;
     control::serve(stack)?;
-    let registered = async { all_passing(stack).await.map(|()| begin.elapsed()) };
+    let registered = async { stack.all_passing().await.map(|()| begin.elapsed()) };
     let answering = async { first_answer(stack).await.map(|()| begin.elapsed()) };
     (timings.registered, timings.first_answer) = tokio::try_join!(registered, answering)?;
     Ok(timings)
 }
 
-/// Waits until every instance that runs is passing in Consul's catalogue.
-pub async fn all_passing(stack: &Stack) -> Result<(), Error> {
-    wait::until(
-        "every instance to be registered and passing",
-        READY,
-        || async {
-            if let Some(error) = died(stack) {
-                return Ok(Err(error));
-            }
-            let health = stack.health().await?;
-            let not_yet = stack
-                .instances()
-                .filter(|instance| instance.unit.state() == State::Running)
-                .filter_map(|instance| {
-                    let seen = health
-                        .get(&instance.addresses.public)
-                        .map_or("not registered", String::as_str);
-                    (seen != "passing").then(|| format!("{} {seen}", instance.name()))
-                });
-            let not_yet: Vec<String> = not_yet.collect();
-            if not_yet.is_empty() {
-                Ok(Ok(()))
-            } else {
-                Err(not_yet.join(", "))
-            }
-        },
-    )
-    .await?
-}
-
 async fn first_answer(stack: &Stack) -> Result<(), Error> {
     let client = stack.load_client();
     wait::until("an answer through the gateway", READY, || async {
-        if let Some(error) = died(stack) {
+        if let Some(error) = stack.died() {
             return Ok(Err(error));
         }
         let answer = client
@@ -180,22 +149,6 @@ async fn first_answer(stack: &Stack) -> Result<(), Error> {
         }
     })
     .await?
-}
-
-/// The first instance that ended by itself.
-fn died(stack: &Stack) -> Option<Error> {
-    stack.instances().find_map(|instance| {
-        let State::Ended(exit) = instance.unit.state() else {
-            return None;
-        };
-        let program = instance.unit.program();
-        Some(Error::Died {
-            name: instance.name().to_owned(),
-            exit,
-            log: program.log.clone(),
-            tail: program.last_words(8),
-        })
-    })
 }
 
 /// Directories; old logs go, old data goes when a fresh run is wanted.

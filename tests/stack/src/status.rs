@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::seen;
 use crate::consul;
 use crate::stack::Stack;
 use crate::unit::Unit;
@@ -32,14 +33,12 @@ pub struct Table(pub Vec<Row>);
 
 impl Stack {
     pub async fn status(&self) -> Table {
-        let health = self.health().await.ok();
+        let registered = self.registered().await.ok();
         let mut rows: Vec<Row> = self
             .instances()
             .map(|instance| {
-                let seen = health.as_ref().map_or("?", |health| {
-                    health
-                        .get(&instance.addresses.public)
-                        .map_or("absent", String::as_str)
+                let seen = registered.as_ref().map_or("?", |registered| {
+                    seen(registered, instance.addresses.public)
                 });
                 let row = row(
                     &instance.unit,

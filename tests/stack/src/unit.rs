@@ -144,6 +144,14 @@ impl Unit {
         false
     }
 
+    /// SIGKILL without waiting, whatever it does.
+    pub fn abandon(&self) {
+        self.slot().wanted = Wanted::Stopped;
+        if let Some(process) = self.process() {
+            process.signal(Signal::SIGKILL);
+        }
+    }
+
     /// Reports, once, when this process ends unasked.
     pub fn watch(self: &std::sync::Arc<Self>, process: Process) {
         let unit = std::sync::Arc::downgrade(self);

@@ -5,11 +5,10 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::consul;
+use crate::consul::{self, Registered};
 use crate::error::Error;
 use crate::instance::{DRAIN, Instance};
 use crate::stack::Stack;
-use crate::start;
 use crate::unit::Unit;
 
 impl Stack {
@@ -35,40 +34,26 @@ impl Stack {
         if name == consul::NAME {
             return self.consul_start(false).await;
         }
-        let begin = Instant::now();
-        self.instance(name)?.start()?;
-        self.write_record()?;
-        start::all_passing(self).await?;
-        Ok(begin.elapsed())
+        self.start_again(&[self.instance(name)?]).await
     }
 
-    /// Kills every service of a zone, never a gateway; their names.
+    /// Kills every service of a zone at once, never a gateway; their names.
     pub async fn zone_down(&self, zone: &str) -> Result<Vec<String>, Error> {
-        let mut names = Vec::new();
-        for instance in self
-            .zone(zone)?
-            .into_iter()
-            .filter(|instance| instance.unit.process().is_some())
-        {
-            instance.unit.kill().await?;
-            names.push(instance.name().to_owned());
-        }
-        Ok(names)
+        let mut instances = self.zone(zone)?;
+        instances.retain(|instance| instance.unit.process().is_some());
+        futures_util::future::try_join_all(instances.iter().map(|instance| instance.unit.kill()))
+            .await?;
+        Ok(instances
+            .iter()
+            .map(|instance| instance.name().to_owned())
+            .collect())
     }
 
     /// Starts every service of a zone that does not run, and waits until all are passing.
     pub async fn zone_up(&self, zone: &str) -> Result<Duration, Error> {
-        let begin = Instant::now();
-        for instance in self
-            .zone(zone)?
-            .into_iter()
-            .filter(|instance| instance.unit.process().is_none())
-        {
-            instance.start()?;
-        }
-        self.write_record()?;
-        start::all_passing(self).await?;
-        Ok(begin.elapsed())
+        let mut instances = self.zone(zone)?;
+        instances.retain(|instance| instance.unit.process().is_none());
+        self.start_again(&instances).await
     }
 
     /// Starts a killed Consul, with an empty disk when told so, and waits until all are registered again.
@@ -77,7 +62,25 @@ impl Stack {
         self.consul().start(wipe)?;
         self.write_record()?;
         self.consul().leader().await?;
-        start::all_passing(self).await?;
+        self.all_passing().await?;
+        Ok(begin.elapsed())
+    }
+
+    async fn start_again(&self, instances: &[&Instance]) -> Result<Duration, Error> {
+        let begin = Instant::now();
+        let ours = |one: &Registered| {
+            instances
+                .iter()
+                .any(|instance| instance.addresses.public == one.address)
+        };
+        // Without Consul there is nothing to look at; then there is nothing to wait for but its return.
+        let mut gone = self.registered().await.unwrap_or_default();
+        gone.retain(ours);
+        for instance in instances {
+            instance.start()?;
+        }
+        self.write_record()?;
+        self.all_passing_beside(&gone).await?;
         Ok(begin.elapsed())
     }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use stack::{Builder, Client, Error, Reporter, Stack};
+use stack::{Addresses, Builder, Client, Error, Reporter, Stack};
 
 use super::signal::Signals;
 use crate::cli::Up;
@@ -85,6 +85,11 @@ async fn screen(stack: &Stack, before_main: Duration, begin: Instant) -> String 
     let seconds = |time: Duration| time.as_secs_f64();
     let count = stack.instances().count();
     let whole = before_main + begin.elapsed();
+    let moved = if at.public.port() == Addresses::WELL_KNOWN_PUBLIC {
+        ""
+    } else {
+        "   (the usual ports are taken)"
+    };
     [
         String::new(),
         format!("Lictor is up: {count} instances, all registered and passing ({:.1} s)", seconds(whole)),
@@ -97,7 +102,7 @@ async fn screen(stack: &Stack, before_main: Duration, begin: Instant) -> String 
             seconds(before_main + timings.registered),
         ),
         String::new(),
-        format!("  gateway  http://{}   ops http://{}   admin http://{}", at.public, at.ops, at.admin),
+        format!("  gateway  http://{}   ops http://{}   admin http://{}{moved}", at.public, at.ops, at.admin),
         format!("  consul   {}/ui", stack.consul().url()),
         format!("  logs     {}", stack.place().logs().display()),
         format!("  keys     {}  {}  admin token {}", keys.demo, keys.load, keys.admin_token),

@@ -124,9 +124,9 @@ async fn a_consul_that_lost_everything_gets_it_back() {
         .await
         .unwrap();
     stack.kill("consul").await.unwrap();
-    assert!(stack.health().await.is_err());
+    assert!(stack.registered().await.is_err());
     stack.consul_start(true).await.unwrap();
-    assert_eq!(stack.health().await.unwrap().len(), 3);
+    assert_eq!(stack.registered().await.unwrap().len(), 3);
     stack.stop().await;
 }
 
