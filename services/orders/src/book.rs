@@ -95,7 +95,7 @@ impl Book {
             if status == Status::Completed {
                 stats.completed_orders += orders;
             }
-            if status.is_revenue() {
+            if status.is_taken() {
                 stats.total_revenue_cents = stats.total_revenue_cents.saturating_add(cents);
             }
         }

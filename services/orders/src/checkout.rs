@@ -68,7 +68,8 @@ impl Checkout {
     /// The store fails, or the way back could not be finished: 503 `order_cancelling`.
     pub async fn place(&self, id: &OrderId, deadline: Deadline) -> Result<Outcome, Error> {
         let mut order = self.book.get(id).await?;
-        if order.status == Status::Accepted {
+        let accepted = order.status == Status::Accepted;
+        if accepted {
             match self.carry_out(&order, deadline).await {
                 Ok(settled) => drop(self.book.confirm(id, &settled).await?),
                 Err(setback) if self.book.give_up(id, setback.refusal.reason).await? => {
@@ -77,24 +78,21 @@ impl Checkout {
                 }
                 Err(_) => {}
             }
-            // Whoever was faster decided; the store knows how.
             order = self.book.get(id).await?;
         }
-        if order.status == Status::Cancelling {
+        if order.status.is_taken() {
+            return Ok(Outcome::Placed(order));
+        }
+        // Whoever was faster gave up: what was done here is undone here, for he may not know of it.
+        if accepted || order.status == Status::Cancelling {
             self.take_back(id, EVERYTHING, given_up(&order)).await?;
-            order = self.book.get(id).await?;
         }
-        Ok(match order.status {
-            Status::Confirmed | Status::Shipped | Status::Completed => Outcome::Placed(order),
-            _ => {
-                let reason = order
-                    .reason
-                    .as_deref()
-                    .and_then(Reason::stored)
-                    .unwrap_or(Reason::OrderClosed);
-                Outcome::Refused(Refusal::new(reason, "the order was not taken"))
-            }
-        })
+        let reason = order.reason.as_deref().and_then(Reason::stored);
+        let reason = reason.unwrap_or(Reason::OrderClosed);
+        Ok(Outcome::Refused(Refusal::new(
+            reason,
+            "the order was not taken",
+        )))
     }
 
     /// The client does not want it any more.

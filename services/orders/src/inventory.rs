@@ -3,8 +3,8 @@
 use crate::order::{Line, Lines, Order, OrderId, Quantity, Sku};
 use crate::refusal::{Reason, Refusal};
 use serde::{Deserialize, Serialize};
-use upstream::Deadline;
 use upstream::call::Client;
+use upstream::{Deadline, Origin};
 
 /// The inventory service; stays on its worker.
 pub struct Inventory {
@@ -98,7 +98,8 @@ impl Inventory {
             "out_of_stock" => Reason::OutOfStock,
             "unknown_item" => Reason::UnknownItem,
             "reservation_closed" => Reason::OrderClosed,
-            "deadline_exceeded" => Reason::DeadlineExceeded,
+            // The client's time, not the upstream's own: that one is slow.
+            "deadline_exceeded" if failure.origin == Origin::Own => Reason::DeadlineExceeded,
             _ => Reason::InventoryUnavailable,
         };
         Refusal::new(reason, failure.detail.as_str())

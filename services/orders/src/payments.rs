@@ -3,8 +3,8 @@
 use crate::order::{Order, OrderId, UserId};
 use crate::refusal::{Reason, Refusal};
 use serde::{Deserialize, Serialize};
-use upstream::Deadline;
 use upstream::call::Client;
+use upstream::{Deadline, Origin};
 
 /// The payments service; stays on its worker.
 pub struct Payments {
@@ -62,7 +62,8 @@ impl Payments {
         let reason = match &*failure.code {
             "payment_declined" => Reason::PaymentDeclined,
             "payment_closed" => Reason::OrderClosed,
-            "deadline_exceeded" => Reason::DeadlineExceeded,
+            // The client's time, not the upstream's own: that one is slow.
+            "deadline_exceeded" if failure.origin == Origin::Own => Reason::DeadlineExceeded,
             _ => Reason::PaymentsUnavailable,
         };
         Refusal::new(reason, failure.detail.as_str())

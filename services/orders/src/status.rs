@@ -65,8 +65,8 @@ impl Status {
         matches!(self, Self::Completed | Self::Cancelled | Self::Rejected)
     }
 
-    /// Charged, and the money is kept.
-    pub fn is_revenue(self) -> bool {
+    /// Reserved and charged, and neither was given back.
+    pub fn is_taken(self) -> bool {
         matches!(self, Self::Confirmed | Self::Shipped | Self::Completed)
     }
 }

@@ -217,7 +217,7 @@ fn pool(name: &str, addresses: &[SocketAddr]) -> Arc<Pool> {
     let view = consul::View::fixed(name, addresses.iter().map(endpoint).collect());
     let own = consul::View::fixed("orders", Vec::new());
     let config = PoolConfig {
-        timeout_ms: NonZeroU64::new(1_000).unwrap(),
+        timeout_ms: NonZeroU64::new(2_000).unwrap(),
         ..PoolConfig::default()
     };
     let metrics = upstream::Metrics::register(&prometheus::Registry::new()).unwrap();

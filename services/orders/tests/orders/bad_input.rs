@@ -1,13 +1,13 @@
 //! What is refused: with a 4xx that names the field, nothing stored, and no peer asked.
 
 use crate::api::{Api, USER, directory, settings};
-use crate::peer::{Mood, Peer};
+use crate::peer::{Peer, well};
 use awc::http::Method;
 
 #[actix_web::test]
 async fn each_bad_request_is_told_what_is_wrong_and_nothing_is_stored() {
     let directory = directory();
-    let peer = Peer::start(Mood::Well);
+    let peer = Peer::start(well);
     let api = Api::start(&directory, settings(), &[peer.address], &[peer.address]).await;
     let order = |items: &str| format!(r#"{{"user_id":"{USER}","items":{items}}}"#);
     let unknown = "/orders/ord_01937c6e-5a00-7000-8000-0000000000ff";

@@ -1,36 +1,79 @@
-//! A peer that fails as it is told, on a real socket, and remembers what it was asked.
+//! A peer that answers as it is told, on a real socket, and remembers what it was asked.
 
+use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
-/// What a peer does with every request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mood {
-    /// Does what it is asked.
-    Well,
-    /// 500 to everything.
-    Failing,
-    /// Never answers a charge; everything else is well.
-    DeafToCharges,
+/// What a peer does with one request.
+pub enum Reply {
+    Now(u16, Value),
+    Never,
+    /// Once the peer's gate is open.
+    Gated(u16, Value),
 }
 
-/// A scripted payments service.
+/// From "METHOD /path" to what is done.
+pub type Script = fn(&str) -> Reply;
+
+/// A scripted service.
 #[derive(Clone)]
 pub struct Peer {
     pub address: SocketAddr,
-    mood: Arc<Mutex<Mood>>,
+    script: Arc<Mutex<Script>>,
     asked: Arc<Mutex<Vec<String>>>,
+    gate: Arc<watch::Sender<bool>>,
+}
+
+/// Far more than any request takes; a test that waits this long has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Payments that do what they are asked.
+pub fn well(_: &str) -> Reply {
+    Reply::Now(
+        200,
+        json!({"id": "pay_01937c6e-5a00-7000-8000-0000000000ff"}),
+    )
+}
+
+/// 500 to everything.
+pub fn failing(_: &str) -> Reply {
+    Reply::Now(500, Value::Null)
+}
+
+/// Payments that never answer a charge; everything else is well.
+pub fn deaf_to_charges(asked: &str) -> Reply {
+    match asked {
+        "POST /payments" => Reply::Never,
+        _ => well(asked),
+    }
+}
+
+/// Payments that answer a charge when the gate opens.
+pub fn slow_to_charge(asked: &str) -> Reply {
+    match (asked, well(asked)) {
+        ("POST /payments", Reply::Now(status, body)) => Reply::Gated(status, body),
+        (_, reply) => reply,
+    }
+}
+
+/// An address where nobody listens.
+pub fn nobody() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
 }
 
 impl Peer {
-    pub fn start(mood: Mood) -> Self {
+    pub fn start(script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = Self {
             address: listener.local_addr().unwrap(),
-            mood: Arc::new(Mutex::new(mood)),
+            script: Arc::new(Mutex::new(script)),
             asked: Arc::default(),
+            gate: Arc::new(watch::Sender::new(false)),
         };
         let state = web::Data::new(peer.clone());
         let factory = move || {
@@ -48,29 +91,41 @@ impl Peer {
         peer
     }
 
-    pub fn becomes(&self, mood: Mood) {
-        *self.mood.lock().unwrap() = mood;
+    pub fn becomes(&self, script: Script) {
+        *self.script.lock().unwrap() = script;
+    }
+
+    /// Lets everything go that waits at the gate, now and later.
+    pub fn open_gate(&self) {
+        self.gate.send_replace(true);
     }
 
     /// Method and path of every request so far.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
-}
 
-/// An address where nobody listens.
-pub fn nobody() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
+    /// Waits for so many requests.
+    pub async fn was_asked(&self, times: usize) {
+        let until = Instant::now() + PATIENCE;
+        while self.asked().len() < times {
+            assert!(Instant::now() < until, "asked only for {:?}", self.asked());
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 async fn answer(peer: web::Data<Peer>, request: HttpRequest) -> HttpResponse {
     let asked = format!("{} {}", request.method(), request.path());
-    peer.asked.lock().unwrap().push(asked);
-    let mood = *peer.mood.lock().unwrap();
-    match mood {
-        Mood::Failing => HttpResponse::InternalServerError().finish(),
-        Mood::DeafToCharges if request.path() == "/payments" => std::future::pending().await,
-        _ => HttpResponse::Ok().json(json!({"id": "pay_01937c6e-5a00-7000-8000-0000000000ff"})),
-    }
+    let script = *peer.script.lock().unwrap();
+    peer.asked.lock().unwrap().push(asked.clone());
+    let (status, body) = match script(&asked) {
+        Reply::Never => std::future::pending().await,
+        Reply::Now(status, body) => (status, body),
+        Reply::Gated(status, body) => {
+            peer.gate.subscribe().wait_for(|open| *open).await.unwrap();
+            (status, body)
+        }
+    };
+    HttpResponse::build(StatusCode::from_u16(status).unwrap()).json(body)
 }

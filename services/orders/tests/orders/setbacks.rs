@@ -2,7 +2,7 @@
 
 use crate::api::{Api, directory, inventory, settings, wish};
 use crate::client::Http;
-use crate::peer::{Mood, Peer, nobody};
+use crate::peer::{Peer, Script, deaf_to_charges, failing, nobody, well};
 use awc::http::Method;
 use serde_json::{Value, json};
 use service::testing::Running;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 /// Far more than any order takes; a test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Orders with a real inventory of ten pieces of A, and payments in this mood.
+/// Orders with a real inventory of ten pieces of A, and payments with this script.
 struct Scene {
     orders: Api,
     inventory: Http,
@@ -22,10 +22,10 @@ struct Scene {
 }
 
 impl Scene {
-    async fn with(mood: Mood) -> Self {
+    async fn with(script: Script) -> Self {
         let directory = directory();
         let running = inventory(&directory).await;
-        let payments = Peer::start(mood);
+        let payments = Peer::start(script);
         let orders = Api::start(
             &directory,
             settings(),
@@ -66,7 +66,7 @@ impl Scene {
 #[actix_web::test]
 async fn without_inventory_nothing_is_charged() {
     let directory = directory();
-    let payments = Peer::start(Mood::Well);
+    let payments = Peer::start(well);
     let orders = Api::start(&directory, settings(), &[nobody()], &[payments.address]).await;
     let refused = orders.order(&[("A", 1)]).await;
     assert_eq!(refused.problem(), (503, "inventory_unavailable", ""));
@@ -95,7 +95,7 @@ async fn without_payments_the_stock_comes_back() {
 
 #[actix_web::test]
 async fn a_charge_that_is_never_answered_is_refunded() {
-    let scene = Scene::with(Mood::DeafToCharges).await;
+    let scene = Scene::with(deaf_to_charges).await;
     let refused = scene.orders.order(&[("A", 4)]).await;
     assert_eq!(refused.problem(), (503, "payments_unavailable", ""));
     let order = scene.until("rejected").await;
@@ -112,7 +112,7 @@ async fn a_charge_that_is_never_answered_is_refunded() {
 
 #[actix_web::test]
 async fn an_order_that_cannot_be_undone_now_is_undone_when_asked_again() {
-    let scene = Scene::with(Mood::Failing).await;
+    let scene = Scene::with(failing).await;
     let refused = scene.orders.order(&[("A", 4)]).await;
     assert_eq!(refused.problem(), (503, "order_cancelling", ""));
     let order = scene.orders.the_order().await;
@@ -126,7 +126,7 @@ async fn an_order_that_cannot_be_undone_now_is_undone_when_asked_again() {
         "the stock came back all the same"
     );
 
-    scene.payments.becomes(Mood::Well);
+    scene.payments.becomes(well);
     let id = order["id"].as_str().unwrap();
     let until = Instant::now() + PATIENCE;
     let mut last = scene.orders.cancel(id).await;
@@ -146,7 +146,7 @@ async fn an_order_that_cannot_be_undone_now_is_undone_when_asked_again() {
 
 #[actix_web::test]
 async fn an_order_comes_to_its_end_when_its_client_has_left() {
-    let scene = Scene::with(Mood::DeafToCharges).await;
+    let scene = Scene::with(deaf_to_charges).await;
     let body = wish(&[("A", 4)]).to_string();
     let hurried = [("x-request-timeout-ms", "200")];
     let late = scene
