@@ -237,14 +237,11 @@ fn given_up(order: &Order) -> Status {
     }
 }
 
-/// Whether a step that failed may have been taken all the same: not if this process never sent it,
+/// Whether a step that failed may have been taken all the same: not if nothing of it was sent,
 /// and not if its service refused it.
 fn may_have_happened(failure: &Failure) -> bool {
-    match failure.origin {
-        Origin::Own => failure.code == "deadline_exceeded",
-        Origin::Transport => true,
-        Origin::Upstream => failure.status >= 500,
-    }
+    let refused = failure.origin == Origin::Upstream && failure.status < 500;
+    failure.written && !refused
 }
 
 fn failed(failure: Failure, undo: Undo, refusal: fn(&Failure) -> Refusal) -> Setback {

@@ -181,7 +181,7 @@ impl Client {
         let outcome = trouble.outcome(shortened);
         call.settle(&outcome, Instant::now());
         let upstream = self.pool.name();
-        match trouble {
+        let error = match trouble {
             Trouble::Late if matches!(outcome, Outcome::DeadlineShort) => {
                 Error::deadline_exceeded(upstream)
             }
@@ -191,6 +191,10 @@ impl Client {
             Trouble::Unsendable(why) => Error::not_sendable(upstream, why),
             Trouble::Broken(why) => Error::unreachable(upstream, why),
             Trouble::Senseless(why) => Error::bad_answer(upstream, why),
+        };
+        Error {
+            written: trouble.written(),
+            ..error
         }
     }
 }

@@ -26,6 +26,8 @@ pub struct Error {
     pub status: u16,
     /// Whether another try may succeed.
     pub retryable: bool,
+    /// False when nothing of the call was sent, so that it certainly did not happen.
+    pub written: bool,
     /// When another try makes sense.
     pub retry_after: Option<Duration>,
     /// One sentence.
@@ -111,6 +113,7 @@ impl Error {
     fn transport(status: u16, code: &'static str, detail: String) -> Self {
         Self {
             retryable: true,
+            written: true,
             ..Self::at(Origin::Transport, status, code, detail)
         }
     }
@@ -121,6 +124,7 @@ impl Error {
             code: Cow::Borrowed(code),
             status,
             retryable: false,
+            written: false,
             retry_after: None,
             detail,
             field: None,

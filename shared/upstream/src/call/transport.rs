@@ -170,6 +170,7 @@ impl Answer {
             code,
             status: self.status,
             retryable: self.status >= 500 || self.status == 429,
+            written: true,
             retry_after: self.retry_after,
             detail: detail.unwrap_or_else(|| format!("{upstream} answered {}", self.status)),
             field,
@@ -194,7 +195,12 @@ impl Trouble {
         }
     }
 
-    /// Whether the upstream has certainly seen nothing of the call.
+    /// Whether the upstream may have seen something of the call.
+    pub(super) fn written(&self) -> bool {
+        !self.nothing_written() && !matches!(self, Self::Unsendable(_))
+    }
+
+    /// Whether there was no connection, so that the call can be made elsewhere.
     pub(super) fn nothing_written(&self) -> bool {
         matches!(self, Self::Refused | Self::Unconnected)
     }
