@@ -1,23 +1,18 @@
-//! The gateway's part of the admin listener: the registry, what each route does, what each upstream looks like from here.
+//! The gateway's part of the admin listener: its routes, and the registry. What it says of itself is `admin/status.rs`'s.
 //!
 //! Looking is free for whoever reaches the listener; registering a service needs the admin token.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+pub mod registry;
+pub mod status;
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use service::{Error, Identity, admin::Token, input::Json};
 
-use crate::{
-    gateway::Gateway,
-    registry::{External, Instance, Registry, instances},
-    route::{Route, Target},
-    stats::Summary,
-};
+use self::registry::{External, Instance, Registry, instances};
+use crate::gateway::Gateway;
 
 /// What the handlers look at.
 #[derive(Clone)]
@@ -35,8 +30,8 @@ pub fn configure(desk: Desk) -> impl Fn(&mut web::ServiceConfig) + Send + Sync +
             .route("/services", web::get().to(services))
             .route("/services", web::post().to(register))
             .route("/services/{name}/health", web::get().to(service_health))
-            .route("/gateway/status", web::get().to(status))
-            .route("/upstreams", web::get().to(upstreams));
+            .route("/gateway/status", web::get().to(status::status))
+            .route("/upstreams", web::get().to(status::upstreams));
     }
 }
 
@@ -52,35 +47,6 @@ struct Registered {
     id: String,
     name: String,
     check: String,
-}
-
-#[derive(Serialize)]
-struct Status<'a> {
-    instance: &'a str,
-    zone: &'a str,
-    version: &'a str,
-    uptime_s: u64,
-    in_flight: i64,
-    routes: Vec<RouteStatus<'a>>,
-    upstreams: Vec<BreakerStatus>,
-}
-
-#[derive(Serialize)]
-struct RouteStatus<'a> {
-    name: &'a str,
-    path: &'a str,
-    methods: String,
-    upstream: Option<&'a str>,
-    /// The last minute.
-    #[serde(flatten)]
-    summary: Summary,
-}
-
-#[derive(Serialize)]
-struct BreakerStatus {
-    name: String,
-    #[serde(flatten)]
-    breaker: upstream::status::Breaker,
 }
 
 /// What the registry says when the process is on its way out.
@@ -168,59 +134,6 @@ fn parse(url: &str) -> Result<(String, u16), Error> {
         .trim_start_matches('[')
         .trim_end_matches(']');
     Ok((host.to_owned(), authority.port_u16().unwrap_or(HTTP)))
-}
-
-async fn status(desk: web::Data<Desk>) -> HttpResponse {
-    let gateway = &desk.gateway;
-    let now = Instant::now();
-    let breakers = gateway.upstreams.values().map(|upstream| {
-        let status = upstream.pool.status(now);
-        BreakerStatus {
-            name: status.name,
-            breaker: status.breaker,
-        }
-    });
-    let uptime: Duration = now.duration_since(gateway.stats.started());
-    HttpResponse::Ok().json(Status {
-        instance: &desk.identity.instance,
-        zone: &desk.identity.zone,
-        version: desk.identity.version,
-        uptime_s: uptime.as_secs(),
-        in_flight: gateway.metrics.in_flight.get(),
-        routes: gateway
-            .routes
-            .iter()
-            .map(|route| RouteStatus::of(route, gateway.stats.summary(route.index, now)))
-            .collect(),
-        upstreams: breakers.collect(),
-    })
-}
-
-impl<'a> RouteStatus<'a> {
-    fn of(route: &'a Route, summary: Summary) -> Self {
-        let upstream = match &route.target {
-            Target::Upstream { name, .. } => Some(&**name),
-            Target::Aggregate(_) => None,
-        };
-        Self {
-            name: &route.name,
-            path: &route.template,
-            methods: route.methods.to_string(),
-            upstream,
-            summary,
-        }
-    }
-}
-
-async fn upstreams(desk: web::Data<Desk>) -> HttpResponse {
-    let now = Instant::now();
-    let all: Vec<upstream::Status> = desk
-        .gateway
-        .upstreams
-        .values()
-        .map(|upstream| upstream.pool.status(now))
-        .collect();
-    HttpResponse::Ok().json(serde_json::json!({ "upstreams": all }))
 }
 
 /// A name from outside, fit for a sentence.

@@ -1,32 +1,29 @@
-//! Answers that the gateway puts together: a user's profile and the shop's dashboard. Health is in `health.rs`.
+//! Answers that the gateway puts together: a user's profile and the shop's dashboard. Health is in `aggregate/health.rs`.
 //!
 //! The branches run side by side under the route's deadline, each with one more try where that makes sense.
 //! A branch that fails leaves its part out: 200 with `partial`, the missing parts named, and `X-Gateway-Complete: false`.
 //! A profile without its user is nobody's: a client's error there is the answer. When every branch failed, the first failure is.
 
+pub mod gaps;
+pub mod health;
+
 use std::time::Instant;
 
-use actix_web::{
-    HttpResponse,
-    http::header::{HeaderName, HeaderValue},
-};
+use actix_web::HttpResponse;
 use futures_util::future::join;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use upstream::Deadline;
 
+use self::gaps::Gaps;
 use crate::{
     auth::Principal,
     error::{Error, Origin},
     exchange::Exchange,
     gateway::{ORDERS, USERS, Worker},
-    health,
-    metrics::Metrics,
-    route::{Aggregate, Match},
+    route::Aggregate,
+    route::table::Match,
 };
-
-/// Whether every part is there.
-pub const X_GATEWAY_COMPLETE: HeaderName = HeaderName::from_static("x-gateway-complete");
 
 /// Tries of one branch: a killed instance costs one, and two fit into the deadline.
 const TRIES: u32 = 2;
@@ -65,15 +62,6 @@ struct OrderStats {
     pending_orders: u64,
     completed_orders: u64,
     total_revenue_cents: i64,
-}
-
-/// The parts that are there, and the names of those that are not.
-#[derive(Serialize)]
-struct Joined<T> {
-    #[serde(flatten)]
-    parts: T,
-    partial: bool,
-    missing: Vec<&'static str>,
 }
 
 /// Answers a route of the gateway's own.
@@ -183,59 +171,4 @@ impl Branches<'_> {
             tries += 1;
         }
     }
-}
-
-/// Collects what is missing.
-struct Gaps<'a> {
-    aggregate: &'static str,
-    metrics: &'a Metrics,
-    missing: Vec<&'static str>,
-    first: Option<Error>,
-}
-
-impl<'a> Gaps<'a> {
-    fn new(aggregate: &'static str, metrics: &'a Metrics) -> Self {
-        Self {
-            aggregate,
-            metrics,
-            missing: Vec::new(),
-            first: None,
-        }
-    }
-
-    /// The part, if its branch brought it.
-    fn part<T>(&mut self, name: &'static str, result: Result<T, Error>) -> Option<T> {
-        result
-            .map_err(|error| {
-                tracing::warn!(
-                    aggregate = self.aggregate,
-                    part = name,
-                    code = error.label(),
-                    "a part is missing"
-                );
-                self.metrics.missing(self.aggregate, name);
-                self.missing.push(name);
-                self.first.get_or_insert(error);
-            })
-            .ok()
-    }
-
-    /// The answer, unless nothing is there at all.
-    fn join(self, of: usize, parts: impl Serialize) -> Result<HttpResponse, Error> {
-        match self.first {
-            Some(first) if self.missing.len() == of => Err(first),
-            _ => Ok(complete(&Joined {
-                parts,
-                partial: !self.missing.is_empty(),
-                missing: self.missing,
-            })),
-        }
-    }
-}
-
-fn complete<T: Serialize>(joined: &Joined<T>) -> HttpResponse {
-    let complete = HeaderValue::from_static(if joined.partial { "false" } else { "true" });
-    HttpResponse::Ok()
-        .insert_header((X_GATEWAY_COMPLETE, complete))
-        .json(joined)
 }

@@ -5,13 +5,14 @@
 //! More than one credential is refused: which of them counts would be a matter of opinion.
 //! A route that does not say otherwise wants a key.
 
+pub mod fingerprint;
+
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc};
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
 
+use self::fingerprint::Fingerprint;
 use crate::error::Error;
 
 /// The header that carries a key.
@@ -63,39 +64,6 @@ pub struct Key {
     pub quota: BTreeMap<String, NonZeroU32>,
 }
 
-/// A SHA-256 digest, parsed from its 64 hexadecimal digits.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Fingerprint([u8; 32]);
-
-impl Fingerprint {
-    /// The digest of a whole key.
-    pub fn of(key: &[u8]) -> Self {
-        Self(Sha256::digest(key).into())
-    }
-}
-
-impl TryFrom<String> for Fingerprint {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        const WRONG: &str = "must be the 64 hexadecimal digits of a SHA-256 digest";
-        let digits: Vec<u8> = text
-            .chars()
-            .map_while(|digit| digit.to_digit(16))
-            .map(|digit| digit as u8)
-            .collect();
-        if digits.len() != 64 || text.len() != 64 {
-            return Err(WRONG);
-        }
-        let mut digest = [0; 32];
-        for (byte, pair) in digest.iter_mut().zip(digits.chunks(2)) {
-            *byte = pair[0] << 4 | pair[1];
-        }
-        Ok(Self(digest))
-    }
-}
-
 /// All keys of the configuration.
 #[derive(Debug, Default)]
 pub struct Keys {
@@ -142,16 +110,14 @@ impl Keys {
     }
 
     fn find(&self, key: &[u8]) -> Option<&Principal> {
-        /// Compared with when the id is unknown; no key has this digest.
-        const NOBODY: Fingerprint = Fingerprint([0; 32]);
         let digest = Fingerprint::of(key);
         let id = key
             .split(|&byte| byte == b'.')
             .next()
             .and_then(|id| std::str::from_utf8(id).ok());
         let known = id.and_then(|id| self.by_id.get(id));
-        let expected = known.map_or(&NOBODY, |(expected, _)| expected);
-        let right = bool::from(digest.0.ct_eq(&expected.0));
+        let expected = known.map_or(&Fingerprint::NOBODY, |(expected, _)| expected);
+        let right = digest.is(expected);
         known.filter(|_| right).map(|(_, principal)| principal)
     }
 }
@@ -284,20 +250,5 @@ mod tests {
         assert!(principal.has(&[]));
         assert!(principal.has(&["read".into(), "write".into()]));
         assert!(!principal.has(&["admin".into()]));
-    }
-
-    #[test]
-    fn a_digest_is_64_hexadecimal_digits() {
-        let digits = "ab".repeat(32);
-        assert_eq!(Fingerprint::try_from(digits).unwrap().0, [0xab; 32]);
-        for wrong in [
-            "",
-            "ab",
-            &"ag".repeat(32),
-            &"ab".repeat(33),
-            &format!("{}x", "ab".repeat(32)),
-        ] {
-            assert!(Fingerprint::try_from(wrong.to_owned()).is_err(), "{wrong}");
-        }
     }
 }

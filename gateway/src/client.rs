@@ -4,11 +4,13 @@
 //! Limits are charged to the address, and for IPv6 to its /64, because one subscriber owns all of that.
 //! The frameworks' own helpers believe the left-most value and are never used.
 
+pub mod network;
+
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use actix_web::http::header::HeaderMap;
 
-use crate::network::Network;
+use self::network::Network;
 
 /// The client of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,11 +9,8 @@ use serde::Deserialize;
 use service::BadValue;
 
 use crate::{
-    auth::Key,
-    fallback::FallbackConfig,
-    limit::LimitsConfig,
-    network::Network,
-    route::{RouteConfig, Table},
+    auth::Key, client::network::Network, fallback::FallbackConfig, limit::quota::LimitsConfig,
+    route::RouteConfig, route::table::Table,
 };
 
 /// Every section that is the gateway's own.

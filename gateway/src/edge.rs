@@ -3,17 +3,16 @@
 //! The parser below has already refused what it cannot read (two lengths, bad chunks, a doubled Host); this is what it lets through and we do not.
 //! Whoever fails here has its connection closed where the rest of it cannot be trusted to be requests.
 
+pub mod headers;
+pub mod hop;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, StatusCode},
 };
 
-use crate::{
-    config::Edge,
-    error::Error,
-    headers::{self, Checked},
-    path::CanonicalPath,
-};
+use self::headers::Checked;
+use crate::{config::Edge, error::Error, path::CanonicalPath};
 
 /// A request that may be routed.
 #[derive(Debug)]

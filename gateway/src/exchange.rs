@@ -3,6 +3,8 @@
 //! Every answer, good or bad, carries the request's id, what is left of its limit, and where the time went; with `debug_headers`, who served it and why.
 //! One line is logged for each request, here, and a failure nowhere else.
 
+pub mod request_id;
+
 use std::{
     fmt::Write as _,
     pin::Pin,
@@ -18,16 +20,16 @@ use actix_web::{
 use bytes::Bytes;
 use upstream::{EndpointId, Zone};
 
+use self::request_id::{REQUEST_ID, RequestId};
 use crate::{
     auth::Principal,
     client::{self, Client},
     error::Error,
+    forward::upload::Source,
     gateway::Gateway,
-    limit::Allowance,
-    request_id::{REQUEST_ID, RequestId},
+    limit::quota::Allowance,
     route::Route,
     shed::Place,
-    upload::Source,
 };
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID);
@@ -114,7 +116,7 @@ impl<'g> Exchange<'g> {
         let mut answer = outcome.unwrap_or_else(|error| {
             telemetry::http::name_error(request, error.label());
             self.gateway.metrics.refused(error.label());
-            error.to_response()
+            error.to_response(&source)
         });
         let took = self.started.elapsed();
         let status = answer.status().as_u16();

@@ -3,31 +3,40 @@
 //! The service's breaker is asked once, an endpoint is leased for each attempt, and `resilience::retry` says whether there is another one.
 //! A retry's endpoint is leased before the answer at hand is given up: a bad answer is better than none.
 //! The client hears of an answer only after that; from its first byte on nothing is tried again.
-//! What goes up is written by `shape.rs`, what comes down flows through `download.rs`.
+//! What goes up is written by `forward/shape.rs`, what comes down flows through `forward/download.rs`.
 
-use std::time::{Duration, Instant};
+pub mod answer;
+pub mod attempt;
+pub mod download;
+pub mod guarded;
+pub mod introduction;
+pub mod shape;
+pub mod upload;
+
+use std::time::Instant;
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode};
-use http::Response;
 use resilience::retry::{self, Attempted};
-use telemetry::http::Attempt;
 use tokio::time::timeout_at;
 use upstream::{
-    Call, Deadline, EndpointId, Lease, Outcome,
-    stream::{Connections, Failure, FailureKind, ResponseBody},
+    Call, Deadline, EndpointId, Lease,
+    stream::{Connections, Failure, FailureKind},
 };
 
-use crate::{
-    answer::{self, Framing},
-    auth::Principal,
+use self::{
+    answer::Framing,
+    attempt::Tried,
     download::{Download, Held},
+    guarded::Complaint,
+    upload::{Source, Upload},
+};
+use crate::{
+    auth::Principal,
     edge::Sent,
     error::Error,
     exchange::{Exchange, Served},
     gateway::{Gateway, Upstream, Worker},
     route::Route,
-    shape,
-    upload::{Complaint, Source, Upload},
 };
 
 /// Everything that stays the same over a request's attempts.
@@ -40,17 +49,10 @@ pub struct Hop<'a> {
     pub strip: usize,
     pub principal: Option<&'a Principal>,
     pub deadline: Deadline,
-    connections: &'a Connections,
+    pub connections: &'a Connections,
+    /// The request may be made twice.
+    pub idempotent: bool,
     body_limit: u64,
-    idempotent: bool,
-}
-
-/// An attempt that is over, with what it still holds.
-struct Tried {
-    lease: Lease,
-    span: Attempt,
-    outcome: Outcome,
-    answer: Result<Response<ResponseBody>, Failure>,
 }
 
 /// Sends the request upstream and passes the answer on.
@@ -75,14 +77,7 @@ pub async fn forward(
         .map_err(|error| hop.failed(error))?;
     let last = loop {
         let over = hop
-            .attempt(
-                lease,
-                &mut upload,
-                &mut call,
-                started,
-                exchange,
-                tried.len(),
-            )
+            .attempt(lease, &mut upload, &mut call, exchange, tried.len())
             .await;
         tried.push(over.lease.endpoint().id.clone());
         match hop.another(&over, &call, &upload, &tried).await {
@@ -119,42 +114,6 @@ impl<'a> Hop<'a> {
             connections: &transport.connections,
             body_limit: route.body_limit,
             idempotent: is_idempotent(request, route),
-        }
-    }
-
-    async fn attempt(
-        &self,
-        mut lease: Lease,
-        upload: &mut Upload,
-        call: &mut Call,
-        started: Instant,
-        exchange: &Exchange<'_>,
-        before: usize,
-    ) -> Tried {
-        let gateway = self.gateway;
-        let now = Instant::now();
-        let remaining = self.deadline.remaining(now).unwrap_or_default();
-        let another =
-            self.idempotent && upload.replayable() && before < gateway.retry.most as usize;
-        let until = now + gateway.retry.attempt_timeout(remaining, another);
-        let resend = u32::try_from(before).unwrap_or(u32::MAX);
-        let span = lease.attempt(
-            &gateway.client_metrics,
-            self.request.method().as_str(),
-            resend,
-        );
-        let request = shape::request(self, exchange, &span, upload.take(), now);
-        let sending = self
-            .connections
-            .send(lease.endpoint().address, request, until);
-        let answer = told_when_slow(sending, call, started + gateway.slow_call).await;
-        let outcome = answer.as_ref().map_or_else(Failure::outcome, outcome_of);
-        lease.settle(&outcome, Instant::now());
-        Tried {
-            lease,
-            span,
-            outcome,
-            answer,
         }
     }
 
@@ -255,40 +214,6 @@ impl<'a> Hop<'a> {
 
     fn failed(&self, error: upstream::Error) -> Error {
         Error::Upstream(error)
-    }
-}
-
-impl Tried {
-    /// Another attempt follows: what this one brought is dropped, and its connection with it.
-    fn give_up(self) {
-        let result = self.answer.map(|answer| answer.status().as_u16());
-        self.span
-            .finish(result.map_err(|failure| failure.error_type()));
-    }
-}
-
-/// Waits for the answer's head; a call that is slow counts as slow the moment it is.
-async fn told_when_slow<T>(
-    sending: impl Future<Output = T>,
-    call: &mut Call,
-    slow_at: Instant,
-) -> T {
-    let mut sending = std::pin::pin!(sending);
-    if slow_at > Instant::now() {
-        match timeout_at(slow_at.into(), &mut sending).await {
-            Ok(answer) => return answer,
-            Err(_) => call.slow(Instant::now()),
-        }
-    }
-    sending.await
-}
-
-fn outcome_of(answer: &Response<ResponseBody>) -> Outcome {
-    let after = answer.headers().get(http::header::RETRY_AFTER);
-    let seconds = after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    Outcome::Answered {
-        status: answer.status().as_u16(),
-        retry_after: seconds.map(Duration::from_secs),
     }
 }
 

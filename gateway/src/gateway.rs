@@ -3,11 +3,11 @@
 //! Policy state (routes, limits, keys, pools with their breakers) is one `Gateway`, built once and shared by all workers: built for each of them, every limit would be multiplied and each breaker would trip alone.
 //! Connections belong to a worker, and to one upstream: a slow one cannot take another's.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use actix_web::http::header::HeaderMap;
 use http::HeaderValue;
-use resilience::{breaker::BreakerConfig, retry::Retry};
+use resilience::retry::Retry;
 use service::{BadValue, StartError};
 use telemetry::http::ClientMetrics;
 use upstream::{
@@ -22,7 +22,8 @@ use crate::{
     fallback::Fallbacks,
     limit::Limits,
     metrics::{AuthDecisions, Metrics},
-    route::{Aggregate, Route, Table, Target},
+    route::table::Table,
+    route::{Aggregate, Route, Target},
     shed::Shed,
     stats::Stats,
 };
@@ -39,8 +40,6 @@ pub struct Gateway {
     pub stats: Stats,
     pub metrics: Metrics,
     pub retry: Retry,
-    /// A call that takes this long counts as slow the moment it does.
-    pub slow_call: Duration,
     pub client_metrics: ClientMetrics,
     pub upstreams: BTreeMap<Arc<str>, Upstream>,
     keys: Keys,
@@ -87,9 +86,6 @@ impl Gateway {
         let routes = Table::new(&settings.routes)?;
         let upstreams = upstreams(&around.pools);
         needed(&routes, &upstreams)?;
-        let slow = BreakerConfig::service()
-            .slow
-            .expect("a service's breaker knows what is slow");
         Ok(Self {
             via: HeaderValue::try_from(format!("1.1 {}", settings.edge.via))
                 .expect("the configuration was checked"),
@@ -101,7 +97,6 @@ impl Gateway {
             keys: Keys::new(&settings.keys),
             edge: settings.edge,
             retry: Retry::default(),
-            slow_call: slow.call,
             client_metrics: around.client_metrics,
             routes,
             metrics,

@@ -9,33 +9,23 @@ pub mod gateway;
 pub mod proxy;
 
 pub mod exchange;
-pub mod request_id;
 
 pub mod client;
-pub mod network;
 
 pub mod edge;
-pub mod headers;
-pub mod hop;
+
 pub mod path;
 
-pub mod method;
-pub mod pattern;
 pub mod route;
 
 pub mod auth;
+
 pub mod limit;
 pub mod shed;
 
 pub mod forward;
-pub mod shape;
-pub mod upload;
-
-pub mod answer;
-pub mod download;
 
 pub mod aggregate;
-pub mod health;
 
 pub mod fallback;
 
@@ -45,7 +35,6 @@ pub mod metrics;
 pub mod stats;
 
 pub mod admin;
-pub mod registry;
 
 use std::{collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
@@ -53,10 +42,9 @@ use actix_web::web;
 use service::{App, Context, StartError};
 
 use self::{
-    admin::Desk,
+    admin::{Desk, registry::Registry},
     config::Settings,
     gateway::{Around, Gateway, Worker},
-    registry::Registry,
 };
 
 /// The gateway's own configuration as it is shipped.

@@ -4,6 +4,8 @@
 //! A key may bring its own quota for a group. Where a route lets anybody in, the address stands for the principal.
 //! The arithmetic is `resilience::limiter`'s.
 
+pub mod quota;
+
 use std::{
     collections::{BTreeMap, HashMap},
     net::IpAddr,
@@ -12,13 +14,11 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
 };
 
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use resilience::limiter::{Decision, Limiter, Rate};
-use serde::Deserialize;
+use resilience::limiter::{Decision, Limiter};
 
+use self::quota::{Allowance, LimitsConfig, Quota};
 use crate::{
     auth::{Key, Principal},
     client::Client,
@@ -26,77 +26,8 @@ use crate::{
     metrics::{self, Decisions},
 };
 
-const RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
-const RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
-const RATELIMIT_RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
-
 /// The name that the limit by address has in errors and metrics.
 const ADDRESS: &str = "address";
-
-/// `[limits]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LimitsConfig {
-    /// Clients that are told apart in one limit; beyond it new ones share one.
-    pub max_keys: usize,
-    pub address: Quota,
-    pub groups: BTreeMap<String, Quota>,
-}
-
-/// So many requests in so much time.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Quota {
-    pub requests: NonZeroU32,
-    pub per_ms: NonZeroU32,
-    /// At once, after a pause.
-    pub burst: NonZeroU32,
-}
-
-impl Quota {
-    fn rate(self) -> Rate {
-        Rate {
-            cells: self.requests,
-            per: Duration::from_millis(self.per_ms.get().into()),
-            burst: self.burst,
-        }
-    }
-
-    /// The same shape with another number of requests.
-    fn with_requests(self, requests: NonZeroU32) -> Self {
-        let burst = u64::from(self.burst.get()) * u64::from(requests.get())
-            / u64::from(self.requests.get());
-        let burst = u32::try_from(burst)
-            .ok()
-            .and_then(NonZeroU32::new)
-            .unwrap_or(requests);
-        Self {
-            requests,
-            burst,
-            ..self
-        }
-    }
-}
-
-/// What is left to a client, as the answer's headers say it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Allowance {
-    limit: u32,
-    remaining: u32,
-    reset: Duration,
-}
-
-impl Allowance {
-    /// `RateLimit-*`; the reset is rounded up, as every promise to a client is.
-    pub fn write(&self, headers: &mut HeaderMap) {
-        headers.insert(RATELIMIT_LIMIT, HeaderValue::from(self.limit));
-        headers.insert(RATELIMIT_REMAINING, HeaderValue::from(self.remaining));
-        headers.insert(
-            RATELIMIT_RESET,
-            HeaderValue::from(whole_seconds(self.reset)),
-        );
-    }
-}
 
 /// All limits of the gateway, shared by its workers.
 pub struct Limits {
@@ -204,10 +135,6 @@ impl Limits {
     }
 }
 
-fn whole_seconds(time: Duration) -> u64 {
-    time.as_secs() + u64::from(time.subsec_nanos() > 0)
-}
-
 fn settle(
     decision: Decision,
     counted: &Decisions,
@@ -253,6 +180,10 @@ fn settle(
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::time::Duration;
+
+    use actix_web::http::header::HeaderMap;
+
     use super::*;
 
     fn limits(keys: &str) -> Limits {

@@ -5,7 +5,11 @@
 //! What is left has one spelling: unreserved characters decoded, every other escape in upper case; reading it again changes nothing.
 //! The query is checked for the same kind of junk and otherwise kept as it was sent, because its encoding belongs to the application.
 
+pub mod escape;
+
 use bytes::{BufMut, Bytes, BytesMut};
+
+use self::escape::{escape, is_path_character, write_escaped};
 
 /// A path in its one spelling, with its query as sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,26 +123,6 @@ fn check_segment(segment: &[u8], last: bool) -> Result<(), Refused> {
     }
 }
 
-fn write_escaped(byte: u8, out: &mut BytesMut) -> Result<(), Refused> {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    match byte {
-        b'/' | b'\\' => Err(Refused("the path contains an escaped slash or backslash")),
-        0..0x20 | 0x7f => Err(Refused("the path contains a control character")),
-        byte if is_unreserved(byte) => {
-            out.put_u8(byte);
-            Ok(())
-        }
-        byte => {
-            out.put_slice(&[
-                b'%',
-                HEX[usize::from(byte >> 4)],
-                HEX[usize::from(byte & 15)],
-            ]);
-            Ok(())
-        }
-    }
-}
-
 /// Escapes above ASCII must spell UTF-8: an overlong `%C0%AF` is a slash to a careless decoder.
 fn check_text(canonical: &[u8]) -> Result<(), Refused> {
     let mut decoded = Vec::with_capacity(canonical.len());
@@ -173,43 +157,6 @@ fn check_query(query: &[u8]) -> Result<(), Refused> {
         }
     }
     Ok(())
-}
-
-fn escape(text: &[u8], at: usize) -> Result<u8, Refused> {
-    let digit = |index: usize| {
-        text.get(index)
-            .and_then(|&byte| char::from(byte).to_digit(16))
-    };
-    match (digit(at + 1), digit(at + 2)) {
-        (Some(high), Some(low)) => Ok((high * 16 + low) as u8),
-        _ => Err(Refused(
-            "a percent sign is not followed by two hexadecimal digits",
-        )),
-    }
-}
-
-fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
-}
-
-/// RFC 3986 `pchar` without the percent sign.
-fn is_path_character(byte: u8) -> bool {
-    is_unreserved(byte)
-        || matches!(
-            byte,
-            b'!' | b'$'
-                | b'&'
-                | b'\''
-                | b'('
-                | b')'
-                | b'*'
-                | b'+'
-                | b','
-                | b';'
-                | b'='
-                | b':'
-                | b'@'
-        )
 }
 
 #[cfg(test)]

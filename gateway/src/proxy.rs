@@ -11,10 +11,10 @@ use crate::{
     aggregate, edge,
     error::Error,
     exchange::Exchange,
+    forward::upload::Source,
     forward::{self, Hop},
     gateway::Worker,
     route::Target,
-    upload::Source,
 };
 
 /// Answers one request, whatever happens.

@@ -1,6 +1,6 @@
 //! The upstream request, built from parts for one attempt.
 //!
-//! Nothing is copied wholesale: the path comes from the canonical spelling, the headers from `headers.rs`, the framing from the body that is sent, the trace context from this attempt's span, the deadline from what is left of the route's.
+//! Nothing is copied wholesale: the path comes from the canonical spelling, the headers from `forward/introduction.rs`, the framing from the body that is sent, the trace context from this attempt's span, the deadline from what is left of the route's.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use upstream::stream::RequestBody;
 use crate::{
     exchange::Exchange,
     forward::Hop,
-    headers::{self, Introduction},
+    forward::introduction::{Introduction, upstream_headers},
 };
 
 const X_REQUEST_TIMEOUT_MS: HeaderName =
@@ -34,7 +34,7 @@ pub fn request(
         upstream: &hop.upstream.host,
         via: &hop.gateway.via,
     };
-    let mut headers = headers::upstream_headers(
+    let mut headers = upstream_headers(
         hop.request.headers(),
         &hop.sent.checked.named,
         &introduction,

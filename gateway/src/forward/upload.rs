@@ -1,29 +1,26 @@
-//! The client's body on its way in: never larger, slower or longer idle than allowed, and sent again only while it is small.
+//! The client's body on its way in: read whole while it is small, so that it can be sent again, else streamed through once.
 //!
 //! A body of up to `edge.replay_bytes` is read whole before an upstream is bothered: a slow client then holds no upstream's time, and a retry can send it again.
 //! A longer one streams through once, as fast as the slower side, with one chunk in memory.
-//! Pauses are charged to the client only while we wait for it: an upstream that does not read is not the client's fault.
 //! What is not read is still held until the answer is written: the server below then closes the connection, where it would read a dropped chunked body to its end, however long.
 
 use std::{
-    cell::{Cell, RefCell},
-    future::Future as _,
-    io,
+    cell::RefCell,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
-    time::{Duration, Instant},
+    task::{Context, Poll, ready},
 };
 
-use actix_web::{
-    HttpMessage as _, HttpRequest, error::PayloadError, http::header::CONTENT_LENGTH, web,
-};
+use actix_web::{HttpMessage as _, HttpRequest, http::header::CONTENT_LENGTH, web};
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt as _, stream};
-use tokio::time::Sleep;
+use futures_util::{Stream as _, StreamExt as _, stream};
 use upstream::stream::RequestBody;
 
-use crate::{config::Edge, error::Error};
+use crate::{
+    config::Edge,
+    error::Error,
+    forward::guarded::{Complaint, Guarded},
+};
 
 /// The client's end of a body; clones share it. `None` inside when no body was announced.
 #[derive(Clone)]
@@ -45,24 +42,27 @@ pub struct Flow {
     rest: Guarded,
 }
 
-/// Why a client's body ended early, told by the stream to whoever waits for the answer.
-#[derive(Clone, Default)]
-pub struct Complaint(Rc<Cell<Option<Failed>>>);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Failed {
-    TooLarge(u64),
-    TooSlow,
-    Framing,
-    Left,
-}
-
 impl Source {
+    /// No body.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
     /// The body that a request announces.
     pub fn of(request: &HttpRequest, payload: web::Payload) -> Self {
         let announced = request.chunked().unwrap_or(false)
             || declared_length(request).is_some_and(|length| length > 0);
         Self(announced.then(|| Rc::new(RefCell::new(payload))))
+    }
+
+    /// Throws away what is left of the body; ready once it has ended, well or not.
+    pub fn poll_discard(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(payload) = &self.0 else {
+            return Poll::Ready(());
+        };
+        let mut payload = payload.borrow_mut();
+        while let Some(Ok(_)) = ready!(Pin::new(&mut *payload).poll_next(cx)) {}
+        Poll::Ready(())
     }
 
     /// Whether a body was announced.
@@ -144,18 +144,6 @@ impl Upload {
     }
 }
 
-impl Complaint {
-    /// The client's own failure, if that is why an exchange ended.
-    pub fn error(&self) -> Error {
-        match self.0.get() {
-            Some(Failed::TooLarge(limit)) => Error::BodyTooLarge { limit },
-            Some(Failed::TooSlow) => Error::BodyTooSlow,
-            Some(Failed::Framing) => Error::BodyFraming,
-            Some(Failed::Left) | None => Error::ClientLeft,
-        }
-    }
-}
-
 fn declared_length(request: &HttpRequest) -> Option<u64> {
     request
         .headers()
@@ -165,90 +153,4 @@ fn declared_length(request: &HttpRequest) -> Option<u64> {
         .trim()
         .parse()
         .ok()
-}
-
-/// A payload under guard.
-struct Guarded {
-    payload: Rc<RefCell<web::Payload>>,
-    limit: u64,
-    idle: Duration,
-    rate: u64,
-    received: u64,
-    /// Time that was spent waiting for the client.
-    waited: Duration,
-    waiting_since: Option<Instant>,
-    timer: Pin<Box<Sleep>>,
-    complaint: Complaint,
-}
-
-impl Guarded {
-    fn new(
-        payload: Rc<RefCell<web::Payload>>,
-        limit: u64,
-        edge: &Edge,
-        complaint: Complaint,
-    ) -> Self {
-        Self {
-            payload,
-            limit,
-            idle: edge.body_idle(),
-            rate: edge.body_rate,
-            received: 0,
-            waited: Duration::ZERO,
-            waiting_since: None,
-            timer: Box::pin(tokio::time::sleep(edge.body_idle())),
-            complaint,
-        }
-    }
-
-    fn fail(&self, failed: Failed) -> Poll<Option<Result<Bytes, io::Error>>> {
-        self.complaint.0.set(Some(failed));
-        Poll::Ready(Some(Err(io::Error::other("the client's body failed"))))
-    }
-
-    /// Slower than allowed, over all the time that we waited; short waits say nothing.
-    fn too_slow(&self) -> bool {
-        self.waited > self.idle
-            && u128::from(self.received) * 1000 < u128::from(self.rate) * self.waited.as_millis()
-    }
-}
-
-impl Stream for Guarded {
-    type Item = Result<Bytes, io::Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let polled = Pin::new(&mut *self.payload.borrow_mut()).poll_next(cx);
-        let Poll::Ready(next) = polled else {
-            if self.waiting_since.is_none() {
-                let now = Instant::now();
-                self.waiting_since = Some(now);
-                let until = now + self.idle;
-                self.timer.as_mut().reset(until.into());
-            }
-            return match self.timer.as_mut().poll(cx) {
-                Poll::Ready(()) => self.fail(Failed::TooSlow),
-                Poll::Pending => Poll::Pending,
-            };
-        };
-        if let Some(since) = self.waiting_since.take() {
-            self.waited += since.elapsed();
-        }
-        match next {
-            None => Poll::Ready(None),
-            Some(Ok(chunk)) => {
-                self.received += chunk.len() as u64;
-                if self.received > self.limit {
-                    return self.fail(Failed::TooLarge(self.limit));
-                }
-                if self.too_slow() {
-                    return self.fail(Failed::TooSlow);
-                }
-                Poll::Ready(Some(Ok(chunk)))
-            }
-            Some(Err(PayloadError::EncodingCorrupted | PayloadError::UnknownLength)) => {
-                self.fail(Failed::Framing)
-            }
-            Some(Err(_)) => self.fail(Failed::Left),
-        }
-    }
 }

@@ -18,7 +18,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::hop::{self, Named};
+use crate::edge::hop::{self, Named};
 
 /// How the answer's body is framed towards the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

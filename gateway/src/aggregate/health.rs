@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, http::header::HeaderValue};
 use resilience::endpoint::Snapshot;
 use serde::Serialize;
 
-use crate::{aggregate::X_GATEWAY_COMPLETE, error::Error, gateway::Gateway};
+use crate::{aggregate::gaps::X_GATEWAY_COMPLETE, error::Error, gateway::Gateway};
 
 /// `GET /api/health`.
 #[derive(Debug, Serialize)]

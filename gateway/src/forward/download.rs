@@ -22,7 +22,7 @@ use upstream::{
     stream::{Cut, ResponseBody},
 };
 
-use crate::{answer::Framing, shed::Place};
+use crate::{forward::answer::Framing, shed::Place};
 
 /// A body that flows through.
 pub struct Download {

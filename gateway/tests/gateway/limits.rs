@@ -1,0 +1,137 @@
+//! How often: per principal and group, per address, and what the answers say of it.
+
+use std::sync::Arc;
+
+use crate::{
+    rig::{OTHER, Rig, request},
+    upstream::Upstream,
+    wire::Wire,
+};
+
+#[test]
+fn of_130_requests_at_once_with_one_key_100_are_admitted() {
+    let users = Upstream::well();
+    let rig = Arc::new(Rig::in_front_of(&users));
+    let asking: Vec<_> = (0..130)
+        .map(|_| {
+            let address = rig.address;
+            std::thread::spawn(move || {
+                let mut wire = Wire::connect(address);
+                wire.send(&request("GET", "/api/users", &[], b""));
+                wire.answer()
+            })
+        })
+        .collect();
+    let answers: Vec<_> = asking
+        .into_iter()
+        .map(|thread| thread.join().unwrap())
+        .collect();
+    let admitted = answers.iter().filter(|answer| answer.status == 200).count();
+    let refused: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.status == 429)
+        .collect();
+    assert_eq!((admitted, refused.len()), (100, 30));
+    assert_eq!(users.count(), 100);
+    for answer in refused {
+        assert_eq!(answer.code(), "rate_limited");
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert_eq!(answer.header("ratelimit-limit"), Some("100"));
+        assert_eq!(answer.header("ratelimit-remaining"), Some("0"));
+    }
+    let other = rig.ask("GET", "/api/users", &[&format!("X-API-Key: {OTHER}")], b"");
+    assert_eq!(other.status, 200, "another key is unharmed");
+    assert_eq!(
+        rig.get("/api/orders").status,
+        200,
+        "another group is unharmed"
+    );
+    assert_eq!(
+        rig.metric(
+            "lictor_rate_limit_decisions_total",
+            &[("group", "users"), ("decision", "refused")]
+        ),
+        30.0
+    );
+}
+
+#[test]
+fn who_waits_as_told_is_admitted() {
+    let users = Upstream::well();
+    let rig = Rig::with(
+        "[limits.groups]\nusers = { requests = 2, per_ms = 1000, burst = 2 }\n",
+        &[("", &[users.address])],
+    );
+    let mut wire = rig.connect();
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        wire.send(&request("GET", "/api/users", &[], b""));
+        answers.push(wire.answer());
+    }
+    assert_eq!(
+        answers
+            .iter()
+            .map(|answer| answer.status)
+            .collect::<Vec<_>>(),
+        [200, 200, 429]
+    );
+    assert_eq!(answers[1].header("ratelimit-remaining"), Some("0"));
+    let wait: u64 = answers[2].header("retry-after").unwrap().parse().unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(wait));
+    wire.send(&request("GET", "/api/users", &[], b""));
+    assert_eq!(wire.answer().status, 200);
+}
+
+#[test]
+fn an_address_is_charged_before_anybody_is_authenticated() {
+    let users = Upstream::well();
+    let rig = Rig::with(
+        "[limits]\naddress = { requests = 3, per_ms = 60000, burst = 3 }\n",
+        &[("", &[users.address])],
+    );
+    let statuses: Vec<u16> = (0..5)
+        .map(|_| {
+            rig.ask("GET", "/api/users", &["X-API-Key: demo.wrong"], b"")
+                .status
+        })
+        .collect();
+    assert_eq!(statuses, [401, 401, 401, 429, 429]);
+}
+
+#[test]
+fn a_full_gateway_turns_the_least_important_away() {
+    let slow = Upstream::playing(|turn| {
+        turn.wait_at_the_gate();
+        turn.write(crate::upstream::ok("{}").as_bytes());
+        crate::upstream::Then::Keep
+    });
+    let rig = Rig::with(
+        "[edge]\nin_flight = 10\n[routes.recommendations]\nfallback = \"popular_items\"\n",
+        &[("", &[slow.address])],
+    );
+    let mut held: Vec<Wire> = (0..8).map(|_| rig.connect()).collect();
+    for wire in &mut held {
+        wire.send(&request("GET", "/api/users", &[], b""));
+    }
+    crate::wire::eventually(|| slow.count(), |count| *count == 8);
+    let low = rig.get("/api/dashboard");
+    assert_eq!(
+        (low.status, low.code().as_str()),
+        (503, "gateway_overloaded")
+    );
+    assert_eq!(low.header("retry-after"), Some("1"));
+    assert_eq!(
+        rig.get("/api/health").status,
+        200,
+        "the highest priority still finds a place"
+    );
+    slow.open_gate();
+    for wire in &mut held {
+        assert_eq!(wire.answer().status, 200);
+    }
+    assert_eq!(rig.metric("lictor_shed_total", &[("priority", "low")]), 1.0);
+    crate::wire::eventually(
+        || rig.metric("lictor_gateway_in_flight", &[]),
+        |places| *places == 0.0,
+    );
+}

@@ -1,0 +1,230 @@
+//! A running gateway for one test: the shipped configuration with the test's own on top, the production listener, upstreams at fixed addresses.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, mpsc},
+    thread::JoinHandle,
+};
+
+use consul::View;
+use gateway::{
+    config::Settings,
+    gateway::{Around, Gateway},
+};
+use resilience::endpoint::{Endpoint, EndpointId, Health, Weights, Zone};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::oneshot;
+
+use crate::{
+    upstream::Upstream,
+    wire::{Answer, Wire},
+};
+
+/// A key of the `demo` client; `OTHER` is somebody else's.
+pub const DEMO: &str = "demo.correct-horse";
+pub const OTHER: &str = "other.battery-staple";
+
+/// A gateway that stops when dropped.
+pub struct Rig {
+    pub address: SocketAddr,
+    pub registry: prometheus::Registry,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Rig {
+    /// Every service of the shop is this one upstream.
+    pub fn in_front_of(upstream: &Upstream) -> Self {
+        Self::with("", &[("", &[upstream.address])])
+    }
+
+    /// `toml` replaces keys of the shipped configuration; the service `""` stands for every one that is not named.
+    pub fn with(toml: &str, upstreams: &[(&str, &[SocketAddr])]) -> Self {
+        let settings = settings(toml);
+        let by_name: BTreeMap<String, Vec<SocketAddr>> = upstreams
+            .iter()
+            .map(|(name, addresses)| ((*name).to_owned(), addresses.to_vec()))
+            .collect();
+        let registry = prometheus::Registry::new();
+        let (stop, stopped) = oneshot::channel();
+        let (started, address) = mpsc::channel();
+        let metrics = registry.clone();
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let around = around(&by_name, metrics);
+                let gateway =
+                    Arc::new(Gateway::build(settings, around).expect("the configuration is good"));
+                let app = service::App::public(gateway::routes(gateway)).edge();
+                let running = service::testing::serve(app).await;
+                started.send(running.address).unwrap();
+                let _ = stopped.await;
+            });
+        });
+        Self {
+            address: address.recv().unwrap(),
+            registry,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// A new connection to the gateway.
+    pub fn connect(&self) -> Wire {
+        Wire::connect(self.address)
+    }
+
+    /// One request with the demo key on a connection of its own.
+    pub fn ask(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
+        let mut wire = self.connect();
+        wire.send(&request(method, path, headers, body));
+        wire.answer_to(method)
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[], b"")
+    }
+
+    /// The value of a counter or gauge, summed over the series whose labels are among those given.
+    pub fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        let families = self.registry.gather();
+        let Some(family) = families.iter().find(|family| family.name() == name) else {
+            return 0.0;
+        };
+        let fits = |metric: &&prometheus::proto::Metric| {
+            let has = |(name, value): &(&str, &str)| {
+                metric
+                    .get_label()
+                    .iter()
+                    .any(|pair| pair.name() == *name && pair.value() == *value)
+            };
+            labels.iter().all(has)
+        };
+        family
+            .get_metric()
+            .iter()
+            .filter(fits)
+            .map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value())
+            .sum()
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A well-formed request with the demo key; a body gets its length.
+pub fn request(method: &str, path: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
+    let mut text = format!("{method} {path} HTTP/1.1\r\nHost: shop\r\n");
+    if !headers
+        .iter()
+        .any(|header| header.to_ascii_lowercase().starts_with("x-api-key"))
+    {
+        text += &format!("X-API-Key: {DEMO}\r\n");
+    }
+    if !body.is_empty() {
+        text += &format!("Content-Length: {}\r\n", body.len());
+    }
+    for header in headers.iter().filter(|header| **header != "x-api-key") {
+        text += header;
+        text += "\r\n";
+    }
+    text += "\r\n";
+    let mut bytes = text.into_bytes();
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+fn settings(replacing: &str) -> Settings {
+    let mut whole: toml::Table = toml::from_str(gateway::DEFAULTS).unwrap();
+    whole.retain(|section, _| ["edge", "routes", "limits", "fallbacks"].contains(&section));
+    let mut keys = String::new();
+    for (id, key) in [("demo", DEMO), ("other", OTHER)] {
+        let digest: String = Sha256::digest(key)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        keys += &format!("[keys.{id}]\ndigest = \"{digest}\"\nsubject = \"{id}\"\n");
+    }
+    merge(&mut whole, toml::from_str(&keys).unwrap());
+    merge(&mut whole, toml::from_str(replacing).unwrap());
+    let settings = whole.try_into().unwrap();
+    gateway::config::check(&settings).unwrap();
+    settings
+}
+
+fn merge(below: &mut toml::Table, above: toml::Table) {
+    for (key, value) in above {
+        match (below.get_mut(&key), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => merge(below, above),
+            (_, value) => drop(below.insert(key, value)),
+        }
+    }
+}
+
+fn around(by_name: &BTreeMap<String, Vec<SocketAddr>>, registry: prometheus::Registry) -> Around {
+    let metrics = ::upstream::Metrics::register(&registry).unwrap();
+    let client_metrics = telemetry::http::ClientMetrics::register(&registry).unwrap();
+    let own = View::fixed("gateway", Vec::new());
+    let pool = |name: &str| {
+        let addresses = by_name
+            .get(name)
+            .or_else(|| by_name.get(""))
+            .cloned()
+            .unwrap_or_default();
+        let endpoints = addresses
+            .iter()
+            .map(|address| endpoint(name, *address))
+            .collect();
+        let config: ::upstream::PoolConfig =
+            toml::from_str("slow_start_ms = 0\ntimeout_ms = 700").unwrap();
+        let view = View::fixed(name, endpoints);
+        let pool = ::upstream::Pool::new(
+            name,
+            config,
+            Zone::new("a"),
+            view,
+            own.clone(),
+            metrics.clone(),
+        );
+        (name.to_owned(), pool)
+    };
+    let pools = [
+        "users",
+        "orders",
+        "inventory",
+        "payments",
+        "recommendations",
+    ]
+    .into_iter()
+    .map(pool)
+    .collect();
+    Around {
+        pools,
+        registry,
+        client_metrics,
+    }
+}
+
+fn endpoint(name: &str, address: SocketAddr) -> Endpoint {
+    Endpoint {
+        id: EndpointId::new(&format!("{name}-{}", address.port())),
+        address,
+        ops_port: None,
+        zone: Zone::new("a"),
+        version: "0.1.0".into(),
+        weights: Weights {
+            passing: 10,
+            warning: 1,
+        },
+        health: Health::Passing,
+        ever_passed: true,
+    }
+}
