@@ -7,8 +7,7 @@
 use crate::clock::now_ms;
 use crate::pieces::{Change, change, hold};
 use crate::reservation::{Line, OrderId, Request, Reservation, Status};
-use service::{Error, Store};
-use sqlx::{Any, Transaction};
+use service::{Error, Store, Write};
 use std::time::Duration;
 
 /// The reservations of this store.
@@ -187,7 +186,7 @@ impl Ledger {
 
     async fn moves(
         &self,
-        write: &mut Transaction<'_, Any>,
+        write: &mut Write,
         order: &OrderId,
         from: Status,
         to: Status,

@@ -6,8 +6,7 @@
 use crate::clock::now_ms;
 use crate::item::Sku;
 use crate::reservation::{OrderId, WantedLine};
-use service::Error;
-use sqlx::{Any, Transaction};
+use service::{Error, Write};
 
 /// What happens to the pieces of an order after they were held.
 #[derive(Debug, Clone, Copy)]
@@ -40,11 +39,7 @@ impl Change {
 ///
 /// # Errors
 /// 409 `out_of_stock`, 422 `unknown_item`.
-pub async fn hold(
-    write: &mut Transaction<'_, Any>,
-    order: &OrderId,
-    line: &WantedLine,
-) -> Result<(), Error> {
+pub async fn hold(write: &mut Write, order: &OrderId, line: &WantedLine) -> Result<(), Error> {
     let price = take(write, line).await?;
     sqlx::query("INSERT INTO reservation_lines (order_id, sku, quantity, unit_price_cents) VALUES ($1, $2, $3, $4)")
         .bind(order.as_str())
@@ -57,11 +52,7 @@ pub async fn hold(
 }
 
 /// Changes every line of an order.
-pub async fn change(
-    write: &mut Transaction<'_, Any>,
-    order: &OrderId,
-    change: Change,
-) -> Result<(), Error> {
+pub async fn change(write: &mut Write, order: &OrderId, change: Change) -> Result<(), Error> {
     let mut lines: Vec<(String, i64)> =
         sqlx::query_as("SELECT sku, quantity FROM reservation_lines WHERE order_id = $1")
             .bind(order.as_str())
@@ -82,7 +73,7 @@ pub async fn change(
 }
 
 /// Takes the pieces of one line if they are there; answers the price of one.
-async fn take(write: &mut Transaction<'_, Any>, line: &WantedLine) -> Result<i64, Error> {
+async fn take(write: &mut Write, line: &WantedLine) -> Result<i64, Error> {
     let price = sqlx::query_scalar(
         "UPDATE items SET reserved = reserved + $2, updated_at_ms = $3
          WHERE sku = $1 AND stock - reserved >= $2 RETURNING price_cents",
@@ -98,7 +89,7 @@ async fn take(write: &mut Transaction<'_, Any>, line: &WantedLine) -> Result<i64
     }
 }
 
-async fn missing(write: &mut Transaction<'_, Any>, sku: &Sku) -> Result<Error, Error> {
+async fn missing(write: &mut Write, sku: &Sku) -> Result<Error, Error> {
     let available: Option<i64> =
         sqlx::query_scalar("SELECT stock - reserved FROM items WHERE sku = $1")
             .bind(sku.as_str())

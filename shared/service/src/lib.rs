@@ -37,4 +37,4 @@ pub use latch::{Latch, Readiness};
 pub use run::run;
 pub use spec::{App, Spec, StartError};
 pub use sqlx::migrate::Migrator;
-pub use store::Store;
+pub use store::{Store, Write};

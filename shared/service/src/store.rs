@@ -2,17 +2,22 @@
 //!
 //! Both speak the same SQL here (`$n`, TEXT, BIGINT). A write on SQLite takes its lock first
 //! (`BEGIN IMMEDIATE`), because a read that becomes a write inside a transaction fails at once
-//! instead of waiting. Migrations run one process at a time: a file lock beside the SQLite file
+//! instead of waiting; and the writers of one process take turns in the order in which they came,
+//! because SQLite's own wait is a lottery that somebody loses under load. Migrations run one process at a time: a file lock beside the SQLite file
 //! (sqlx has none), sqlx's own advisory lock on PostgreSQL.
 
 use crate::StartError;
 use crate::config;
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::Migrator;
-use sqlx::{Any, AnyPool, Executor, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Executor, Transaction};
 use std::fs::File;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 /// A pool of connections to the service's own database; clones share it.
 #[derive(Debug, Clone)]
@@ -20,6 +25,15 @@ pub struct Store {
     pool: AnyPool,
     begin: &'static str,
     system: &'static str,
+    writers: Arc<Semaphore>,
+    wait: Duration,
+}
+
+/// A transaction that may write; dropped without [`Write::commit`], it never happened.
+#[derive(Debug)]
+pub struct Write {
+    transaction: Transaction<'static, Any>,
+    _turn: OwnedSemaphorePermit,
 }
 
 impl Store {
@@ -67,6 +81,8 @@ impl Store {
             pool,
             begin: "BEGIN IMMEDIATE",
             system: "sqlite",
+            writers: Arc::new(Semaphore::new(1)),
+            wait: Duration::from_millis(wait),
         })
     }
 
@@ -92,6 +108,8 @@ impl Store {
             pool,
             begin: "BEGIN",
             system: "postgresql",
+            writers: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+            wait: Duration::from_millis(wait),
         })
     }
 
@@ -100,9 +118,21 @@ impl Store {
         &self.pool
     }
 
-    /// A transaction that may write; dropped without `commit`, it never happened.
-    pub async fn write(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
-        self.pool.begin_with(self.begin).await
+    /// Begins a transaction that may write, once it is this caller's turn.
+    ///
+    /// # Errors
+    /// [`sqlx::Error::PoolTimedOut`] when the turn did not come in `store.wait_ms`.
+    pub async fn write(&self) -> Result<Write, sqlx::Error> {
+        let turn = timeout(self.wait, self.writers.clone().acquire_owned()).await;
+        let turn = turn
+            .ok()
+            .and_then(Result::ok)
+            .ok_or(sqlx::Error::PoolTimedOut)?;
+        let transaction = self.pool.begin_with(self.begin).await?;
+        Ok(Write {
+            transaction,
+            _turn: turn,
+        })
     }
 
     /// `sqlite` or `postgresql`, as the database conventions of traces name it.
@@ -113,6 +143,30 @@ impl Store {
     /// Waits for what runs and closes every connection.
     pub(crate) async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+impl Write {
+    /// Makes it so.
+    ///
+    /// # Errors
+    /// What the database says; then nothing was written.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        self.transaction.commit().await
+    }
+}
+
+impl Deref for Write {
+    type Target = AnyConnection;
+
+    fn deref(&self) -> &AnyConnection {
+        &self.transaction
+    }
+}
+
+impl DerefMut for Write {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        &mut self.transaction
     }
 }
 
