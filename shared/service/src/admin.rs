@@ -6,6 +6,7 @@
 use crate::config::{Secret, Server};
 use crate::latch::Latch;
 use crate::spec::Configure;
+use crate::unrouted::no_route;
 use crate::{Error, input};
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, Server as Running, ServiceRequest, ServiceResponse};
@@ -69,7 +70,7 @@ pub(crate) fn serve(
             .route("/health", web::put().to(set_health))
             .route("/log", web::get().to(log))
             .route("/log", web::put().to(set_log))
-            .default_service(web::to(crate::public::no_route))
+            .default_service(web::to(no_route))
             .configure(|config| more(config))
             .wrap(from_fn(own_host))
     };
@@ -184,14 +185,6 @@ fn is_own(host: &str, names: &[String]) -> bool {
         None => host.split(':').next().unwrap_or_default(),
     };
     name == "localhost" || name.parse::<IpAddr>().is_ok() || names.iter().any(|known| known == name)
-}
-
-/// A client's word, fit for a sentence: visible ASCII, cut short.
-pub(crate) fn plain(word: &str) -> String {
-    word.chars()
-        .filter(char::is_ascii_graphic)
-        .take(32)
-        .collect()
 }
 
 #[cfg(test)]

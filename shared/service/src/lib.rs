@@ -8,24 +8,41 @@
 //! Reading order: [`run`](run()) -> `config` -> `lifecycle` -> `listeners` -> `ops` -> `store` -> `error`.
 #![warn(missing_docs)]
 
-pub mod admin;
+// From the command line to a life.
+mod spec;
+
+mod run;
+
 mod cli;
 pub mod config;
+
+mod lifecycle;
+
+// What a service is given.
 mod context;
+mod identity;
+mod store;
+
+// Its three listeners, and what is around its routes.
+mod listeners;
+mod public;
+
 mod deadline;
 mod drain;
-mod error;
-mod identity;
-pub mod input;
-mod latch;
-mod lifecycle;
-mod listeners;
+mod unrouted;
+
 mod ops;
+
+mod latch;
+
+pub mod admin;
+
+// What its handlers speak.
+pub mod input;
 pub mod output;
-mod public;
-mod run;
-mod spec;
-mod store;
+
+mod error;
+
 pub mod testing;
 
 pub use config::BadValue;

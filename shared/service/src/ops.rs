@@ -5,6 +5,7 @@
 //! it, and `--probe` is nothing else.
 
 use crate::latch::Readiness;
+use crate::unrouted::no_route;
 use actix_web::dev::Server as Running;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Data;
@@ -39,7 +40,7 @@ pub(crate) fn serve(
             .route("/livez", web::get().to(livez))
             .route("/readyz", web::get().to(readyz))
             .route("/metrics", web::get().to(metrics))
-            .default_service(web::to(crate::public::no_route))
+            .default_service(web::to(no_route))
     };
     Ok(HttpServer::new(factory)
         .workers(1)

@@ -1,20 +1,18 @@
 //! The public listener: the service's routes inside the layers that every process has.
 //!
 //! From the outside in: observation (span, metrics), the drain mark, the deadline, the routes.
-//! What no route matches is a problem too, never an empty 404.
 
 use crate::config::Server;
 use crate::deadline::{self, DefaultTimeout};
 use crate::drain::{self, Drain};
 use crate::input::BodyLimit;
 use crate::spec::Configure;
-use crate::{Error, admin};
-use actix_web::dev::{Server as Running, ServiceResponse};
-use actix_web::http::header::{ALLOW, CONTENT_TYPE};
+use crate::unrouted::{no_method, no_route};
+use actix_web::dev::Server as Running;
 use actix_web::http::{KeepAlive, StatusCode};
-use actix_web::middleware::{Condition, ErrorHandlerResponse, ErrorHandlers, from_fn};
+use actix_web::middleware::{Condition, ErrorHandlers, from_fn};
 use actix_web::web::{Data, PayloadConfig};
-use actix_web::{App, HttpResponse, HttpServer, ResponseError, web};
+use actix_web::{App, HttpServer, web};
 use std::io;
 use std::net::TcpListener;
 use std::time::Duration;
@@ -78,33 +76,4 @@ pub(crate) fn serve(
         .listen(listener)?
         .run();
     Ok(running)
-}
-
-/// A path that nothing serves.
-pub(crate) async fn no_route() -> HttpResponse {
-    Error::new(404, "no_route", "nothing is served at this path").error_response()
-}
-
-/// A method that its path does not know: actix answers 405 without a body.
-fn no_method<B>(response: ServiceResponse<B>) -> actix_web::Result<ErrorHandlerResponse<B>> {
-    if response.headers().contains_key(CONTENT_TYPE) {
-        return Ok(ErrorHandlerResponse::Response(
-            response.map_into_left_body(),
-        ));
-    }
-    let (request, answered) = response.into_parts();
-    let method = admin::plain(request.method().as_str());
-    let mut problem = Error::new(
-        405,
-        "method_not_allowed",
-        format!("{method} is not served at this path"),
-    )
-    .error_response();
-    if let Some(allow) = answered.headers().get(ALLOW) {
-        problem.headers_mut().insert(ALLOW, allow.clone());
-    }
-    let problem = problem.map_into_boxed_body().map_into_right_body();
-    Ok(ErrorHandlerResponse::Response(ServiceResponse::new(
-        request, problem,
-    )))
 }
