@@ -23,17 +23,17 @@ pub const SERVICES: &[&str] = &[
 pub const GATEWAY: &str = "gateway";
 
 /// Set where the binaries were built a moment ago (`cargo stack test` does, for the tests it runs).
-pub const NO_BUILD: &str = "LICTOR_NO_BUILD";
+pub const NO_BUILD: &str = "STACK_NO_BUILD";
 
 /// Below this a build had nothing to do, and nothing is said about it.
 const WORTH_TELLING: Duration = Duration::from_secs(2);
 
-/// Builds whatever is not up to date, with the profile `stack`.
+/// Builds whatever is not up to date, with the profile `native`.
 /// Cargo's own progress is shown when `show` is set, else its words are kept for the error.
 pub async fn build(place: &Place, show: bool, reporter: &Reporter) -> Result<(), Error> {
     let begin = Instant::now();
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["build", "--profile", "stack"]);
+    command.args(["build", "--profile", "native"]);
     for package in SERVICES.iter().chain([&GATEWAY]) {
         command.args(["--package", package]);
     }
@@ -59,7 +59,7 @@ pub async fn build(place: &Place, show: bool, reporter: &Reporter) -> Result<(),
             format!(":\n{}", said.trim_end())
         };
         return Err(Error::Command {
-            command: "cargo build --profile stack".into(),
+            command: "cargo build --profile native".into(),
             exit: output.status.to_string(),
             tail,
         });

@@ -78,7 +78,7 @@ impl Builder {
         self
     }
 
-    /// Run what is in this folder, instead of what cargo builds with the profile `stack`.
+    /// Run what is in this folder, instead of what cargo builds with the profile `native`.
     pub fn binaries(mut self, folder: impl Into<PathBuf>) -> Self {
         self.binaries = Some(folder.into());
         self

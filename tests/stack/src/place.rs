@@ -35,7 +35,7 @@ impl Place {
             root.join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()));
         Ok(Self {
             state: target.join("stack"),
-            binaries: target.join("stack"),
+            binaries: target.join("native"),
             root,
             target,
         })
@@ -47,7 +47,7 @@ impl Place {
         self
     }
 
-    /// The same with binaries from another folder than the one of the profile `stack`.
+    /// The same with binaries from another folder than the one of the profile `native`.
     pub fn with_binaries(mut self, folder: impl Into<PathBuf>) -> Self {
         self.binaries = folder.into();
         self

@@ -98,7 +98,7 @@ fn trials() -> Vec<Trial> {
         args: line.split_whitespace().collect(),
         env: Vec::new(),
     };
-    let mut build = trial("build", "build --profile stack");
+    let mut build = trial("build", "build --profile native");
     build.args.extend(
         SERVICES
             .iter()
