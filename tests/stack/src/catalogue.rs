@@ -1,13 +1,16 @@
-//! What Consul's catalogue says of the run, and waiting until it says that all is well.
+//! What Consul's catalogue says of the run, what each process has seen of it, and waiting until both say that all is well.
 //!
+//! Registered is not yet seen: a process that was ready before its upstreams learns of them a moment later.
 //! A killed instance stays in the catalogue as passing until its check fails, under the address that its successor has too.
 //! Therefore whoever starts something again looks first (`registered`), and then waits for registrations that were not there before.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::client::Client;
 use crate::consul::Registered;
 use crate::error::Error;
+use crate::instance::Instance;
 use crate::stack::Stack;
 use crate::unit::State;
 use crate::wait;
@@ -67,6 +70,36 @@ impl Stack {
         .await?
     }
 
+    /// Waits until each process that runs has seen every other one that it needs, as its own metrics tell.
+    pub async fn all_seen(&self) -> Result<(), Error> {
+        wait::until("every process to see its upstreams", READY, || async {
+            if let Some(error) = self.died() {
+                return Ok(Err(error));
+            }
+            let running: Vec<&Instance> = self
+                .instances()
+                .filter(|one| one.unit.state() == State::Running)
+                .collect();
+            for instance in &running {
+                let answer = Client::new(instance.addresses.ops).get("/metrics").await;
+                let text = answer
+                    .map_err(|failure| format!("{}: {failure}", instance.name()))?
+                    .text();
+                for (upstream, passing) in text.lines().filter_map(passing) {
+                    let all = running.iter().filter(|one| one.service == upstream).count();
+                    if passing < all {
+                        return Err(format!(
+                            "{} sees {passing} of {all} {upstream}",
+                            instance.name()
+                        ));
+                    }
+                }
+            }
+            Ok(Ok(()))
+        })
+        .await?
+    }
+
     /// The first instance that ended by itself.
     pub(crate) fn died(&self) -> Option<Error> {
         self.instances().find_map(|instance| {
@@ -84,6 +117,21 @@ impl Stack {
     }
 }
 
+/// `lictor_snapshot_endpoints{state="passing",upstream="users"} 2`
+fn passing(line: &str) -> Option<(&str, usize)> {
+    let (labels, value) = line
+        .strip_prefix("lictor_snapshot_endpoints{")?
+        .split_once("} ")?;
+    let upstream = labels
+        .split(',')
+        .find_map(|label| label.strip_prefix("upstream="))?;
+    let value = value
+        .parse()
+        .ok()
+        .filter(|_| labels.contains("state=\"passing\""))?;
+    Some((upstream.trim_matches('"'), value))
+}
+
 /// The health at an address: the best, when a registration is left over beside the one that counts.
 pub fn seen(registered: &[Registered], address: std::net::SocketAddr) -> &str {
     let here = || {
@@ -96,4 +144,37 @@ pub fn seen(registered: &[Registered], address: std::net::SocketAddr) -> &str {
         .find(|health| *health == "passing")
         .or_else(|| here().next())
         .unwrap_or("absent")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_process_sees_is_read_from_its_metrics() {
+        let line = "lictor_snapshot_endpoints{state=\"passing\",upstream=\"users\"} 2";
+        assert_eq!(passing(line), Some(("users", 2)));
+        assert_eq!(passing(&line.replace("passing", "critical")), None);
+        assert_eq!(
+            passing("lictor_snapshot_age_seconds{upstream=\"users\"} 0.1"),
+            None
+        );
+    }
+
+    #[test]
+    fn a_left_over_registration_does_not_hide_the_one_that_counts() {
+        let address = "127.0.0.1:4000".parse().unwrap();
+        let one = |id: &str, health: &str| Registered {
+            id: id.into(),
+            address,
+            health: health.into(),
+        };
+        assert_eq!(
+            seen(&[one("old", "critical"), one("new", "passing")], address),
+            "passing"
+        );
+        assert_eq!(seen(&[one("old", "critical")], address), "critical");
+        assert_eq!(seen(&[], address), "absent");
+    }
 }

@@ -86,6 +86,9 @@ pub struct Up {
     /// Send traces to this collector (OTLP over HTTP) instead of keeping them in memory
     #[arg(long, value_name = "URL")]
     pub otlp: Option<String>,
+    /// Run these binaries, whatever they are (the runner's own tests do)
+    #[arg(long, hide = true, value_name = "FOLDER")]
+    pub binaries: Option<std::path::PathBuf>,
     /// A setting for every process, or for one service: [SERVICE:]SECTION__KEY=VALUE
     #[arg(long, value_name = "SETTING", value_parser = setting)]
     pub set: Vec<Setting>,

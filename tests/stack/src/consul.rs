@@ -30,7 +30,8 @@ const LEADER: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Consul {
     pub unit: Arc<Unit>,
-    address: SocketAddr,
+    /// HTTP, server, gossip.
+    ports: [SocketAddr; 3],
     data: PathBuf,
     client: Client,
 }
@@ -55,7 +56,8 @@ impl Consul {
     ) -> Result<Self, Error> {
         let data = place.consul_data();
         let file = place.consul_config();
-        let text = configuration(address, &data).to_string();
+        let ports = [address, ports::any(), ports::any()];
+        let text = configuration(ports, &data).to_string();
         std::fs::write(&file, text).map_err(Error::io(format!("writing {}", file.display())))?;
         let program = Program {
             name: NAME.to_owned(),
@@ -67,18 +69,18 @@ impl Consul {
         let unit = Arc::new(Unit::new(program, reporter.clone()));
         Ok(Self {
             unit,
-            address,
+            ports,
             data,
             client: Client::new(address),
         })
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.ports[0]
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.address())
     }
 
     /// Starts it, on an empty disk when told so; it answers a little later (`leader`).
@@ -164,7 +166,7 @@ fn entry(entry: &Value) -> Option<Registered> {
     })
 }
 
-fn configuration(address: SocketAddr, data: &std::path::Path) -> Value {
+fn configuration([address, server, gossip]: [SocketAddr; 3], data: &std::path::Path) -> Value {
     json!({
         "server": true,
         "bootstrap_expect": 1,
@@ -174,8 +176,8 @@ fn configuration(address: SocketAddr, data: &std::path::Path) -> Value {
         "client_addr": address.ip(),
         "ports": {
             "http": address.port(),
-            "server": ports::any().port(),
-            "serf_lan": ports::any().port(),
+            "server": server.port(),
+            "serf_lan": gossip.port(),
             "serf_wan": -1, "dns": -1, "grpc": -1, "grpc_tls": -1,
         },
         // The default (5) is for weak machines that share a network; alone it only delays the first leader.

@@ -4,7 +4,7 @@
 //! A child whose runner goes away with the runtime is killed; one whose runner is itself killed with -9 is found by the next run (`record.rs`).
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -46,7 +46,11 @@ impl Program {
         let copy = log
             .try_clone()
             .map_err(Error::io("copying a log's handle"))?;
-        let mut child = Command::new(&self.path)
+        let mut command = Command::new(&self.path);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_setting(name)) {
+            command.env_remove(name);
+        }
+        let mut child = command
             .args(&self.args)
             .envs(&self.env)
             .stdin(Stdio::null())
@@ -85,6 +89,11 @@ impl Program {
         let all: Vec<&str> = text.lines().collect();
         all[all.len().saturating_sub(lines)..].join("\n")
     }
+}
+
+/// A setting in the runner's own environment was meant for something else: what a run does depends on its flags alone.
+fn is_setting(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b"LICTOR_")
 }
 
 impl Process {

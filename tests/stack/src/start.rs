@@ -33,6 +33,7 @@ pub struct Timings {
     pub consul: Duration,
     pub registered: Duration,
     pub first_answer: Duration,
+    pub settled: Duration,
 }
 
 pub async fn start(wishes: Builder) -> Result<Stack, Error> {
@@ -129,6 +130,8 @@ async fn bring_up(stack: &Stack, wishes: &Builder, begin: Instant) -> Result<Tim
     let registered = async { stack.all_passing().await.map(|()| begin.elapsed()) };
     let answering = async { first_answer(stack).await.map(|()| begin.elapsed()) };
     (timings.registered, timings.first_answer) = tokio::try_join!(registered, answering)?;
+    stack.all_seen().await?;
+    timings.settled = begin.elapsed();
     Ok(timings)
 }
 

@@ -18,9 +18,14 @@ async fn of_130_requests_at_once_100_are_admitted_and_the_rest_are_told_when_to_
             .filter(|answer| answer.status == status)
             .count()
     };
+    let others = answers
+        .iter()
+        .find(|answer| ![200, 429].contains(&answer.status))
+        .map(|answer| answer.text());
+    assert_eq!(others, None);
     // One cell comes back every 600 ms: a slow machine may see one or two more admitted.
     assert!(
-        (100..=102).contains(&count(200)) && count(200) + count(429) == 130,
+        (100..=102).contains(&count(200)),
         "{} admitted, {} refused",
         count(200),
         count(429)

@@ -66,6 +66,9 @@ fn wishes(flags: &Up) -> Builder {
     if let Some(endpoint) = &flags.otlp {
         wishes = wishes.otlp(endpoint);
     }
+    if let Some(folder) = &flags.binaries {
+        wishes = wishes.binaries(folder).build(false);
+    }
     flags
         .set
         .iter()
@@ -92,14 +95,15 @@ async fn screen(stack: &Stack, before_main: Duration, begin: Instant) -> String 
     };
     [
         String::new(),
-        format!("Lictor is up: {count} instances, all registered and passing ({:.1} s)", seconds(whole)),
+        format!("Lictor is up: {count} instances, registered, passing, each seen by all that need it ({:.1} s)", seconds(whole)),
         format!(
-            "first answer through the gateway {:.1} s after the command (cargo {:.1}, build {:.1}, Consul's leader at {:.1}, all registered at {:.1})",
+            "first answer through the gateway {:.1} s after the command (cargo {:.1}, build {:.1}; Consul's leader at {:.1}, all passing at {:.1}, all seen at {:.1})",
             seconds(before_main + timings.first_answer),
             seconds(before_main),
             seconds(timings.built),
             seconds(before_main + timings.consul),
             seconds(before_main + timings.registered),
+            seconds(before_main + timings.settled),
         ),
         String::new(),
         format!("  gateway  http://{}   ops http://{}   admin http://{}{moved}", at.public, at.ops, at.admin),

@@ -14,7 +14,7 @@ use crate::keys::digest;
 use crate::reporter::Reporter;
 
 /// Names a mirror with the publisher's layout.
-const MIRROR: &str = "LICTOR_RELEASES";
+const MIRROR: &str = "STACK_RELEASES";
 
 /// Without a network the answer must come quickly; a Go build is waiting.
 const CONNECT_SECONDS: &str = "5";

@@ -5,28 +5,7 @@ use std::time::Duration;
 
 use stack::{Builder, Plan, Stack, State};
 
-/// A folder in which every binary is the stand-in.
-fn stand_ins() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let stand_in: PathBuf = std::env::current_exe()
-        .unwrap()
-        .ancestors()
-        .nth(2)
-        .unwrap()
-        .join("examples/stand_in");
-    assert!(
-        stand_in.is_file(),
-        "{} is missing; build it with: cargo build -p stack --examples",
-        stand_in.display()
-    );
-    for name in stack::binaries::SERVICES
-        .iter()
-        .chain([&stack::binaries::GATEWAY])
-    {
-        std::os::unix::fs::symlink(&stand_in, folder.path().join(name)).unwrap();
-    }
-    folder
-}
+use super::stand_ins;
 
 fn builder(name: &str, binaries: &tempfile::TempDir) -> Builder {
     Stack::builder()

@@ -98,7 +98,7 @@ async fn fetch(cache: &Path, mirror: &str) -> (bool, String) {
         .env("PATH", &tools)
         .env("XDG_CACHE_HOME", cache);
     command
-        .env("LICTOR_RELEASES", mirror)
+        .env("STACK_RELEASES", mirror)
         .env_remove("CONSUL_BIN");
     let output = tokio::task::spawn_blocking(move || command.output().unwrap())
         .await
