@@ -13,4 +13,5 @@ mod limits;
 mod rolling_restart;
 mod shop;
 mod sold_out;
+mod streams;
 mod trace;

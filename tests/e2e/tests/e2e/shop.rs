@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::system::{System, eventually, ok};
+
+/// Breakers, ejection and retries settle in less.
+const SOON: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_is_registered_with_zone_and_version_and_the_shop_is_open() {
@@ -108,47 +111,69 @@ async fn everything_is_registered_with_zone_and_version_and_the_shop_is_open() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_service_is_named_as_missing_and_never_a_404() {
-    let system = System::start("dead-orders").await;
+    let system = System::start("dead-service").await;
+    let client = system.load_client();
+    let user = system.ids("/api/users", "id").await.remove(0);
+    for (service, missing) in [("orders", "orders"), ("users", "user")] {
+        for zone in ["a", "b"] {
+            system.kill(&format!("{service}-{zone}1")).await.unwrap();
+        }
+        let path = format!("/api/{service}");
+        let refused = eventually(&client, &path, SOON, |answer| answer.status == 503).await;
+        assert!(
+            refused.header("retry-after").is_some(),
+            "{:?}",
+            refused.headers
+        );
+        assert_eq!(
+            refused.header("content-type"),
+            Some("application/problem+json")
+        );
+        for aggregate in [
+            format!("/api/users/{user}/profile"),
+            "/api/dashboard".to_owned(),
+        ] {
+            let answer = eventually(&client, &aggregate, SOON, |answer| answer.status == 200).await;
+            let (body, complete) = (answer.json(), answer.header("x-gateway-complete"));
+            assert_eq!(
+                (&body["partial"], complete),
+                (&json!(true), Some("false")),
+                "{body}"
+            );
+            assert!(
+                body["missing"].to_string().contains(missing),
+                "{service} is dead: {body}"
+            );
+        }
+        ok(client.get("/api/inventory/items").await);
+        for zone in ["a", "b"] {
+            system.restart(&format!("{service}-{zone}1")).await.unwrap();
+        }
+        eventually(&client, &path, SOON, |answer| answer.status == 200).await;
+    }
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_recommendations_people_see_the_popular_items() {
+    let system = System::start("dead-recommendations").await;
     let client = system.load_client();
     let user = system.ids("/api/users", "id").await.remove(0);
     for zone in ["a", "b"] {
-        system.kill(&format!("orders-{zone}1")).await.unwrap();
+        system
+            .kill(&format!("recommendations-{zone}1"))
+            .await
+            .unwrap();
     }
-    let soon = Duration::from_secs(10);
-    let refused = eventually(&client, "/api/orders", soon, |answer| answer.status == 503).await;
+    let path = format!("/api/recommendations/{user}");
+    let answer = eventually(&client, &path, SOON, |answer| answer.status == 200).await;
+    assert_eq!(answer.json()["source"], "popular", "{}", answer.text());
     assert!(
-        refused.header("retry-after").is_some(),
-        "{:?}",
-        refused.headers
+        answer.json()["items"]
+            .as_array()
+            .is_some_and(|items| !items.is_empty()),
+        "{}",
+        answer.text()
     );
-    assert_eq!(
-        refused.header("content-type"),
-        Some("application/problem+json")
-    );
-    for path in [
-        format!("/api/users/{user}/profile"),
-        "/api/dashboard".to_owned(),
-    ] {
-        let partial = eventually(&client, &path, soon, |answer| answer.status == 200).await;
-        assert_eq!(
-            (
-                &partial.json()["partial"],
-                partial.header("x-gateway-complete")
-            ),
-            (&json!(true), Some("false")),
-            "{}",
-            partial.text()
-        );
-        assert!(
-            partial.json()["missing"].to_string().contains("orders"),
-            "{}",
-            partial.text()
-        );
-    }
-    ok(client.get("/api/inventory/items").await);
-    for zone in ["a", "b"] {
-        system.restart(&format!("orders-{zone}1")).await.unwrap();
-    }
-    eventually(&client, "/api/orders", soon, |answer| answer.status == 200).await;
     system.stop().await;
 }

@@ -73,7 +73,15 @@ async fn register(system: &System, warehouse: SocketAddr) {
         wait::until("the registration", Duration::from_secs(20), || async {
             let headers = [("authorization", token.as_str())];
             let limit = Duration::from_secs(2);
-            let answer = admin.call(hyper::Method::POST, "/services", Some(&body), &headers, limit).await;
+            let answer = admin
+                .call(
+                    hyper::Method::POST,
+                    "/services",
+                    Some(&body),
+                    &headers,
+                    limit,
+                )
+                .await;
             match answer {
                 Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
                 Ok(answer) => Err(format!("{} {}", answer.status, answer.text())),
@@ -87,37 +95,58 @@ async fn register(system: &System, warehouse: SocketAddr) {
     told.unwrap();
     restarted.unwrap();
     let client = Client::new(system.gateway().addresses.public);
-    wait::until("an answer of the warehouse", Duration::from_secs(20), || async {
-        let answer = client.get("/api/warehouse/health").await.map_err(|failure| failure.to_string())?;
-        if answer.status == 200 { Ok(()) } else { Err(format!("{} {}", answer.status, answer.text())) }
-    })
+    wait::until(
+        "an answer of the warehouse",
+        Duration::from_secs(20),
+        || async {
+            let answer = client
+                .get("/api/warehouse/health")
+                .await
+                .map_err(|failure| failure.to_string())?;
+            if answer.status == 200 {
+                Ok(())
+            } else {
+                Err(format!("{} {}", answer.status, answer.text()))
+            }
+        },
+    )
     .await
     .unwrap();
 }
 
 async fn download(system: &System) -> (u64, f64) {
     let begin = Instant::now();
-    let mut socket = TcpStream::connect(system.gateway().addresses.public).await.unwrap();
+    let mut socket = TcpStream::connect(system.gateway().addresses.public)
+        .await
+        .unwrap();
     socket
-        .write_all(b"GET /api/warehouse/gigabyte HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n")
+        .write_all(
+            b"GET /api/warehouse/gigabyte HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n",
+        )
         .await
         .unwrap();
     let mut socket = BufReader::new(socket);
     let head = read_head(&mut socket).await;
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     sleep(STALL).await;
-    let got = tokio::io::copy(&mut socket, &mut tokio::io::sink()).await.unwrap();
+    let got = tokio::io::copy(&mut socket, &mut tokio::io::sink())
+        .await
+        .unwrap();
     (got, begin.elapsed().as_secs_f64())
 }
 
 async fn upload(system: &System) -> (u64, f64) {
     let begin = Instant::now();
-    let mut socket = TcpStream::connect(system.gateway().addresses.public).await.unwrap();
+    let mut socket = TcpStream::connect(system.gateway().addresses.public)
+        .await
+        .unwrap();
     let head = format!(
         "POST /api/warehouse/count HTTP/1.1\r\nHost: shop\r\nConnection: close\r\nContent-Length: {GIGABYTE}\r\n\r\n"
     );
     socket.write_all(head.as_bytes()).await.unwrap();
-    tokio::io::copy(&mut tokio::io::repeat(b'x').take(GIGABYTE), &mut socket).await.unwrap();
+    tokio::io::copy(&mut tokio::io::repeat(b'x').take(GIGABYTE), &mut socket)
+        .await
+        .unwrap();
     let mut socket = BufReader::new(socket);
     let head = read_head(&mut socket).await;
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
@@ -141,18 +170,25 @@ async fn warehouse() -> SocketAddr {
 async fn serve(mut socket: BufReader<TcpStream>) -> std::io::Result<()> {
     let head = read_head(&mut socket).await;
     if head.contains(" /warehouse/gigabyte ") {
-        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {GIGABYTE}\r\nConnection: close\r\n\r\n");
+        let answer =
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {GIGABYTE}\r\nConnection: close\r\n\r\n");
         socket.write_all(answer.as_bytes()).await?;
         tokio::io::copy(&mut tokio::io::repeat(b'x').take(GIGABYTE), &mut socket).await?;
     } else if head.contains(" /warehouse/count ") {
         sleep(STALL).await;
         let mut body = (&mut socket).take(GIGABYTE);
-        let count = tokio::io::copy(&mut body, &mut tokio::io::sink()).await?.to_string();
+        let count = tokio::io::copy(&mut body, &mut tokio::io::sink())
+            .await?
+            .to_string();
         let length = count.len();
-        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{count}");
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{count}"
+        );
         socket.write_all(answer.as_bytes()).await?;
     } else {
-        socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok").await?;
+        socket
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+            .await?;
     }
     socket.shutdown().await
 }
@@ -168,7 +204,12 @@ async fn read_head(socket: &mut BufReader<TcpStream>) -> String {
 }
 
 fn resident(system: &System) -> u64 {
-    system.gateway().unit.process().and_then(|process| process.resident_kib()).unwrap()
+    system
+        .gateway()
+        .unit
+        .process()
+        .and_then(|process| process.resident_kib())
+        .unwrap()
 }
 
 /// The most memory that the gateway had, looked at often.
