@@ -133,7 +133,7 @@ impl<'a> Hop<'a> {
                 .answer
                 .as_ref()
                 .map_or_else(|failure| failure.written, |_| true),
-            replayable: upload.replayable(),
+            replayable: upload.at_hand(),
             answer_begun: false,
             attempts: u32::try_from(tried.len()).unwrap_or(u32::MAX),
             remaining: self.deadline.remaining(now).unwrap_or_default(),
@@ -144,11 +144,11 @@ impl<'a> Hop<'a> {
             .retry
             .decide(&attempted, pool.budget(), now, &mut rand::rng())
             .ok()?;
-        let next = call.lease(tried, self.idempotent, now).ok()?;
-        pool.retried(over.outcome.error_type().unwrap_or("status"));
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
+        let next = call.lease(tried, self.idempotent, Instant::now()).ok()?;
+        pool.retried(over.outcome.error_type().unwrap_or("status"));
         Some(next)
     }
 
@@ -191,11 +191,16 @@ impl<'a> Hop<'a> {
         };
         let body = Download::new(body, framing, status, held, self.gateway.edge.answer_idle());
         Ok(answer::with_body(
-            answer::head(code, &head.headers),
+            answer::head(code, &head.headers, self.stripped()),
             framing,
             self.request.version(),
             body,
         ))
+    }
+
+    /// What came off the front of the path, and has to go back in front of the upstream's own paths.
+    fn stripped(&self) -> &str {
+        &self.sent.path.path()[..self.strip]
     }
 
     fn explain(&self, failure: &Failure, complaint: &Complaint) -> Error {

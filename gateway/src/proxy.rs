@@ -64,10 +64,14 @@ async fn serve<'g>(
                 principal,
                 exchange.started,
             );
-            forward::forward(&hop, source, exchange).await
+            // Boxed, both: their states are kilobytes, and the layers around a handler move its future several times.
+            Box::pin(forward::forward(&hop, source, exchange)).await
         }
         Target::Aggregate(kind) => {
-            aggregate::answer(worker, *kind, &found, principal, exchange).await
+            Box::pin(aggregate::answer(
+                worker, *kind, &found, principal, exchange,
+            ))
+            .await
         }
     };
     gateway

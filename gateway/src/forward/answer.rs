@@ -47,7 +47,8 @@ impl Framing {
 }
 
 /// The head of the client's answer; the body is still to come.
-pub fn head(status: StatusCode, headers: &http::HeaderMap) -> HttpResponse {
+/// A `Location` within the upstream gets back what was stripped from the front of the path, so that the client can follow it.
+pub fn head(status: StatusCode, headers: &http::HeaderMap, stripped: &str) -> HttpResponse {
     let named = Named::by_upstream(headers);
     let mut response = HttpResponse::new(status);
     let out = response.headers_mut();
@@ -58,6 +59,9 @@ pub fn head(status: StatusCode, headers: &http::HeaderMap) -> HttpResponse {
         if stays_here(text) || named.contains(text) {
             continue;
         }
+        if name == http::header::LOCATION && is_own_path(value.as_bytes()) {
+            arena.extend_from_slice(stripped.as_bytes());
+        }
         arena.extend_from_slice(value.as_bytes());
         let value =
             HeaderValue::from_maybe_shared(arena.split().freeze()).expect("it was a header value");
@@ -67,6 +71,11 @@ pub fn head(status: StatusCode, headers: &http::HeaderMap) -> HttpResponse {
         );
     }
     response
+}
+
+/// `/orders/7`, but neither `//elsewhere/7` nor a whole URL.
+fn is_own_path(location: &[u8]) -> bool {
+    location.starts_with(b"/") && !location.starts_with(b"//")
 }
 
 /// Puts the body under the head.
@@ -165,7 +174,7 @@ mod tests {
                 http::HeaderValue::from_static(value),
             );
         }
-        let response = head(StatusCode::OK, &headers);
+        let response = head(StatusCode::OK, &headers, "/api");
         let mut names: Vec<&str> = response.headers().keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(
@@ -173,6 +182,20 @@ mod tests {
             ["content-encoding", "content-type", "etag", "set-cookie"]
         );
         assert_eq!(response.headers().get_all("set-cookie").count(), 2);
+    }
+
+    #[test]
+    fn a_location_within_the_upstream_can_be_followed_by_the_client() {
+        for (sent, told) in [
+            ("/orders/7", "/api/orders/7"),
+            ("//elsewhere.example/7", "//elsewhere.example/7"),
+            ("https://elsewhere.example/7", "https://elsewhere.example/7"),
+        ] {
+            let mut headers = http::HeaderMap::new();
+            headers.insert("location", http::HeaderValue::from_static(sent));
+            let response = head(StatusCode::CREATED, &headers, "/api");
+            assert_eq!(response.headers().get("location").unwrap(), told);
+        }
     }
 
     #[test]

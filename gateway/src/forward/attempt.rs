@@ -45,7 +45,10 @@ impl Hop<'_> {
         let sending = self
             .connections
             .send(lease.endpoint().address, request, until);
-        let answer = call.watch(sending).await;
+        let mut answer = call.watch(sending).await;
+        if let Some(unsent) = answer.as_mut().err().and_then(Failure::take_unsent) {
+            upload.give_back(unsent);
+        }
         let outcome = answer.as_ref().map_or_else(Failure::outcome, outcome_of);
         lease.settle(&outcome, Instant::now());
         Tried {

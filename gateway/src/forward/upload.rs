@@ -1,7 +1,7 @@
 //! The client's body on its way in: read whole while it is small, so that it can be sent again, else streamed through once.
 //!
 //! A body of up to `edge.replay_bytes` is read whole before an upstream is bothered: a slow client then holds no upstream's time, and a retry can send it again.
-//! A longer one streams through once, as fast as the slower side, with one chunk in memory.
+//! A longer one streams through once, as fast as the slower side, with one chunk in memory; as long as nothing of it was written, it can go elsewhere.
 //! What is not read is still held until the answer is written: the server below then closes the connection, where it would read a dropped chunked body to its end, however long.
 
 use std::{
@@ -31,15 +31,8 @@ pub enum Upload {
     Empty,
     /// All of it is here.
     Whole(Bytes),
-    /// It can go up once.
-    Stream(Option<Flow>),
-}
-
-/// The parts of a body that is longer than what is kept.
-pub struct Flow {
-    length: Option<u64>,
-    begun: Bytes,
-    rest: Guarded,
+    /// It can go up once; nothing is here once it began to.
+    Stream(Option<RequestBody>),
 }
 
 impl Source {
@@ -90,27 +83,13 @@ impl Upload {
         let mut rest = Guarded::new(payload, limit, edge, complaint.clone());
         let kept = edge.replay_bytes as u64;
         if length.is_some_and(|length| length > kept) {
-            return Ok((
-                Self::Stream(Some(Flow {
-                    length,
-                    begun: Bytes::new(),
-                    rest,
-                })),
-                complaint,
-            ));
+            return Ok((Self::flowing(length, Bytes::new(), rest), complaint));
         }
         let mut begun = BytesMut::with_capacity(length.unwrap_or_default() as usize);
         while let Some(chunk) = rest.next().await {
             begun.extend_from_slice(&chunk.map_err(|_| complaint.error())?);
             if begun.len() as u64 > kept {
-                return Ok((
-                    Self::Stream(Some(Flow {
-                        length,
-                        begun: begun.freeze(),
-                        rest,
-                    })),
-                    complaint,
-                ));
+                return Ok((Self::flowing(length, begun.freeze(), rest), complaint));
             }
         }
         Ok((Self::Whole(begun.freeze()), complaint))
@@ -121,26 +100,33 @@ impl Upload {
         !matches!(self, Self::Stream(_))
     }
 
-    /// The body for one attempt. A stream can be taken once; the retry policy asks `replayable` first.
+    /// Whether an attempt could send it now: a stream that did not begin to flow is still here.
+    pub fn at_hand(&self) -> bool {
+        !matches!(self, Self::Stream(None))
+    }
+
+    /// The body for one attempt; the retry policy asks `at_hand` first.
     pub fn take(&mut self) -> RequestBody {
         match self {
             Self::Empty => RequestBody::Empty,
             Self::Whole(bytes) => RequestBody::Whole(bytes.clone()),
-            Self::Stream(flow) => {
-                let Flow {
-                    length,
-                    begun,
-                    rest,
-                } = flow
-                    .take()
-                    .expect("a stream goes up once: replayable() was asked");
-                let begun = stream::iter((!begun.is_empty()).then_some(Ok(begun)));
-                RequestBody::Stream {
-                    length,
-                    chunks: begun.chain(rest).boxed_local(),
-                }
-            }
+            Self::Stream(flow) => flow.take().expect("at_hand() was asked"),
         }
+    }
+
+    /// Takes back a body that no upstream has seen a byte of.
+    pub fn give_back(&mut self, unsent: RequestBody) {
+        if let Self::Stream(flow) = self {
+            *flow = Some(unsent);
+        }
+    }
+
+    fn flowing(length: Option<u64>, begun: Bytes, rest: Guarded) -> Self {
+        let begun = stream::iter((!begun.is_empty()).then_some(Ok(begun)));
+        Self::Stream(Some(RequestBody::Stream {
+            length,
+            chunks: begun.chain(rest).boxed_local(),
+        }))
     }
 }
 

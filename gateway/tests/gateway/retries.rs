@@ -64,6 +64,18 @@ fn a_refused_connection_is_tried_elsewhere_for_every_method() {
 }
 
 #[test]
+fn a_long_upload_goes_elsewhere_as_long_as_nothing_of_it_was_written() {
+    let well = Upstream::well();
+    let rig = rig(&[Upstream::nobody(), well.address]);
+    let body = vec![b'z'; 100_000];
+    for _ in 0..5 {
+        let answer = rig.ask("POST", "/api/orders", &[], &body);
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    assert!(well.seen().iter().all(|seen| seen.body == body));
+}
+
+#[test]
 fn a_broken_connection_is_tried_elsewhere_when_twice_does_no_harm() {
     for (method, path, headers, body) in [
         ("GET", "/api/users", &[][..], &b""[..]),

@@ -98,10 +98,15 @@ impl Connections {
                 Ok(answer) => return Ok(answer),
             }
         }
-        let sender = self.dial(address, until).await?;
-        self.exchange(sender, address, request, until)
-            .await
-            .map_err(|(failure, _)| failure)
+        let sender = match self.dial(address, until).await {
+            Ok(sender) => sender,
+            Err(failure) => return Err(failure.unsent(request.into_body())),
+        };
+        let answer = self.exchange(sender, address, request, until).await;
+        answer.map_err(|(failure, unsent)| match unsent {
+            Some(request) => failure.unsent(request.into_body()),
+            None => failure,
+        })
     }
 
     async fn dial(

@@ -1,5 +1,6 @@
 //! Why no answer came, and whether the request may have reached the upstream.
 
+use super::body::RequestBody;
 use resilience::classify::Outcome;
 use std::fmt;
 
@@ -10,6 +11,7 @@ pub struct Failure {
     pub kind: FailureKind,
     /// False when nothing of the request was written: trying elsewhere is safe for any method.
     pub written: bool,
+    body: Option<RequestBody>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -35,6 +37,7 @@ impl Failure {
         Self {
             kind,
             written,
+            body: None,
             source: None,
         }
     }
@@ -45,6 +48,17 @@ impl Failure {
     ) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// Keeps the body that was not sent.
+    pub(super) fn unsent(mut self, body: RequestBody) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// The body, untouched, when nothing was written: it can go to another upstream.
+    pub fn take_unsent(&mut self) -> Option<RequestBody> {
+        self.body.take()
     }
 
     /// What the policies make of it.

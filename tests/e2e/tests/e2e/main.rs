@@ -2,6 +2,10 @@
 //!
 //! Each file is one promise. A test brings up a system of its own; they run one after the other, because load on one would be noise for the next.
 #![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::print_stdout,
+    reason = "the figures of a run belong in its output"
+)]
 
 mod system;
 
