@@ -11,7 +11,9 @@ use crate::{
 #[test]
 fn of_130_requests_at_once_with_one_key_100_are_admitted() {
     let users = Upstream::well();
-    let rig = Arc::new(Rig::in_front_of(&users));
+    // The shipped quota, given back ten times slower: on a busy machine 130 requests take longer than one cell.
+    let slower = "[limits.groups]\nusers = { requests = 100, per_ms = 600000, burst = 100 }\n";
+    let rig = Arc::new(Rig::with(slower, &[("", &[users.address])]));
     let asking: Vec<_> = (0..130)
         .map(|_| {
             let address = rig.address;
@@ -35,7 +37,8 @@ fn of_130_requests_at_once_with_one_key_100_are_admitted() {
     assert_eq!(users.count(), 100);
     for answer in refused {
         assert_eq!(answer.code(), "rate_limited");
-        assert_eq!(answer.header("retry-after"), Some("1"));
+        let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=6).contains(&wait), "{wait}");
         assert_eq!(answer.header("ratelimit-limit"), Some("100"));
         assert_eq!(answer.header("ratelimit-remaining"), Some("0"));
     }

@@ -46,10 +46,6 @@ pub async fn run(flags: Test) -> Result<ExitCode, Error> {
             continue;
         }
         let said = std::fs::read_to_string(&log).unwrap_or_default();
-        if let Some(why) = unreachable(trial, &said) {
-            say::note(&format!("{:<10} {why}", trial.name));
-            continue;
-        }
         let lines: Vec<&str> = said.lines().collect();
         say::note(&lines[lines.len().saturating_sub(LAST_LINES)..].join("\n"));
         say::error(&format!(
@@ -66,9 +62,10 @@ pub async fn run(flags: Test) -> Result<ExitCode, Error> {
         format!(", NOT RUN: {}", missing.join(", "))
     };
     say::line(&format!(
-        "{tests} tests passed in {:.0} s{not_run}",
+        "everything holds, after {:.0} s{not_run}",
         begin.elapsed().as_secs_f64()
     ));
+    say::line(&format!("{tests} passed, 0 failed"));
     let complete = missing.is_empty() || std::env::var_os("CI").is_none();
     Ok(if complete {
         ExitCode::SUCCESS
@@ -97,6 +94,7 @@ fn trials() -> Vec<Trial> {
         name,
         args: line.split_whitespace().collect(),
         env: Vec::new(),
+        excuse: None,
     };
     let mut build = trial("build", "build --profile native");
     build.args.extend(
@@ -105,13 +103,19 @@ fn trials() -> Vec<Trial> {
             .chain([&GATEWAY])
             .flat_map(|package| ["--package", package]),
     );
+    let mut advisories = trial("advisories", "deny check advisories");
+    // The database is a repository of its own; where it cannot be fetched nothing is known against us, and that is said.
+    advisories.excuse = Some((
+        "failed to fetch advisory database",
+        "the advisory database cannot be fetched from here",
+    ));
     let mut e2e = trial("e2e", "test --package e2e --no-fail-fast");
     e2e.env.push((NO_BUILD, "1"));
     vec![
         trial("format", "fmt --all --check"),
         trial("lint", "clippy --workspace --all-targets -- -D warnings"),
         trial("deny", "deny check bans licenses sources"),
-        trial("advisories", "deny check advisories"),
+        advisories,
         trial("tests", "test --workspace --exclude e2e --no-fail-fast"),
         build,
         e2e,
@@ -123,11 +127,4 @@ fn absent(trial: &Trial) -> Option<&'static str> {
     let needs_deny = trial.args.first() == Some(&"deny");
     (needs_deny && stack::parts::on_path("cargo-deny").is_none())
         .then_some("cargo install --locked cargo-deny")
-}
-
-/// The advisory database is a repository of its own; where it cannot be fetched nothing is known against us, and that is said.
-fn unreachable(trial: &Trial, said: &str) -> Option<&'static str> {
-    let cannot_fetch =
-        trial.name == "advisories" && said.contains("failed to fetch advisory database");
-    cannot_fetch.then_some("not checked: the advisory database cannot be fetched from here")
 }
