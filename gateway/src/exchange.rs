@@ -180,7 +180,7 @@ impl<'g> Exchange<'g> {
             route = self.route.map(|route| &*route.template),
             status,
             code,
-            took_ms = millis(took),
+            took_ms = (millis(took) * 1000.0).round() / 1000.0,
             client = %self.client.address,
             subject = self.subject,
             request_id = self.request_id.as_str(),

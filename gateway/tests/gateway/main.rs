@@ -8,6 +8,7 @@ mod wire;
 mod aggregates;
 mod corpus;
 mod credentials;
+mod desk;
 mod downloads;
 mod headers;
 mod limits;

@@ -41,7 +41,7 @@ impl Rig {
 
     /// `toml` replaces keys of the shipped configuration; the service `""` stands for every one that is not named.
     pub fn with(toml: &str, upstreams: &[(&str, &[SocketAddr])]) -> Self {
-        let settings = settings(toml);
+        let toml = toml.to_owned();
         let by_name: BTreeMap<String, Vec<SocketAddr>> = upstreams
             .iter()
             .map(|(name, addresses)| ((*name).to_owned(), addresses.to_vec()))
@@ -52,9 +52,7 @@ impl Rig {
         let metrics = registry.clone();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let around = around(&by_name, metrics);
-                let gateway =
-                    Arc::new(Gateway::build(settings, around).expect("the configuration is good"));
+                let gateway = Arc::new(build(&toml, &by_name, metrics));
                 let app = service::App::public(gateway::routes(gateway)).edge();
                 let running = service::testing::serve(app).await;
                 started.send(running.address).unwrap();
@@ -118,6 +116,15 @@ impl Drop for Rig {
             let _ = thread.join();
         }
     }
+}
+
+/// The gateway's state; on a runtime, because the pools follow their views there.
+pub fn build(
+    toml: &str,
+    by_name: &BTreeMap<String, Vec<SocketAddr>>,
+    registry: prometheus::Registry,
+) -> Gateway {
+    Gateway::build(settings(toml), around(by_name, registry)).expect("the configuration is good")
 }
 
 /// A well-formed request with the demo key; a body gets its length.

@@ -1,0 +1,154 @@
+//! The admin listener's routes, in front of a scripted Consul agent.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use actix_web::{App, test};
+use consul::{Agent, AgentConfig};
+use gateway::admin::{
+    self, Desk,
+    registry::{External, Registry},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    rig,
+    upstream::{Then, Upstream, ok},
+};
+
+/// Knows one service that is not ours, and takes registrations.
+fn agent() -> Upstream {
+    Upstream::playing(|turn| {
+        turn.read_body();
+        let path = turn.seen.line.split(' ').nth(1).unwrap();
+        let body = match path.split('?').next().unwrap() {
+            "/v1/agent/services" => {
+                json!({ "mail-1": { "ID": "mail-1", "Service": "mail", "Address": "127.0.0.1", "Port": 25 } })
+            }
+            "/v1/health/service/mail" => json!([{
+                "Node": { "Node": "here", "Address": "127.0.0.1" },
+                "Service": { "ID": "mail-1", "Service": "mail", "Address": "127.0.0.1", "Port": 25 },
+                "Checks": [{ "Status": "passing" }],
+            }]),
+            _ => json!(null),
+        };
+        turn.write(
+            ok(&body.to_string())
+                .replace("\r\n\r\n", "\r\nX-Consul-Index: 7\r\n\r\n")
+                .as_bytes(),
+        );
+        Then::Keep
+    })
+}
+
+/// What the desk answers to a GET.
+async fn look(agent: &Upstream, path: &str) -> (u16, Value) {
+    let shop = Upstream::well();
+    let gateway = rig::build(
+        "",
+        &BTreeMap::from([(String::new(), vec![shop.address])]),
+        prometheus::Registry::new(),
+    );
+    let desk = Desk {
+        gateway: Arc::new(gateway),
+        registry: registry(agent),
+        identity: identity(),
+    };
+    let app = test::init_service(App::new().configure(admin::configure(desk))).await;
+    let answer = test::call_service(&app, test::TestRequest::get().uri(path).to_request()).await;
+    let status = answer.status().as_u16();
+    (status, test::read_body_json(answer).await)
+}
+
+fn registry(agent: &Upstream) -> Registry {
+    let config = AgentConfig {
+        address: format!("http://{}", agent.address),
+        ..AgentConfig::default()
+    };
+    let (registry, answering) = Registry::new(Agent::new(&config).unwrap(), BTreeMap::new());
+    actix_web::rt::spawn(answering);
+    registry
+}
+
+fn identity() -> service::Identity {
+    service::Identity {
+        service: "gateway",
+        instance: "gateway-1".into(),
+        weight: 10,
+        zone: "a".into(),
+        version: "0.1.0",
+        environment: "test".into(),
+        address: [127, 0, 0, 1].into(),
+        public_port: 1,
+        ops_port: 2,
+    }
+}
+
+#[actix_web::test]
+async fn the_registry_shows_services_that_are_not_ours() {
+    let agent = agent();
+    let (status, body) = look(&agent, "/services").await;
+    assert_eq!(status, 200);
+    assert_eq!(
+        (
+            &body["services"]["mail"][0]["id"],
+            &body["services"]["mail"][0]["status"]
+        ),
+        (&json!("mail-1"), &json!("healthy"))
+    );
+    let (status, body) = look(&agent, "/services/mail/health").await;
+    assert_eq!((status, &body["status"]), (200, &json!("healthy")));
+    let (status, body) = look(&agent, "/services/nothing/health").await;
+    assert_eq!((status, &body["code"]), (404, &json!("not_found")));
+}
+
+#[actix_web::test]
+async fn a_service_is_registered_with_a_check_on_its_url() {
+    let agent = agent();
+    let check = "http://10.0.0.7:9000/healthz".to_owned();
+    let external = External {
+        name: "mail".into(),
+        host: "10.0.0.7".into(),
+        port: 9000,
+        check: check.clone(),
+    };
+    let id = registry(&agent).register(external).await.unwrap().unwrap();
+    assert_eq!(id, "mail-10-0-0-7-9000");
+    let seen = agent.seen();
+    let registered = seen
+        .iter()
+        .find(|seen| seen.line.starts_with("PUT /v1/agent/service/register"))
+        .unwrap();
+    let body: Value = serde_json::from_slice(&registered.body).unwrap();
+    assert_eq!(
+        (&body["Name"], &body["Port"], &body["Check"]["HTTP"]),
+        (&json!("mail"), &json!(9000), &json!(check))
+    );
+    assert_eq!(
+        body["Check"]["Status"], "critical",
+        "until the agent has asked"
+    );
+}
+
+#[actix_web::test]
+async fn the_status_lists_every_route_and_every_breaker() {
+    let agent = agent();
+    let (status, body) = look(&agent, "/gateway/status").await;
+    assert_eq!(status, 200);
+    let routes = body["routes"].as_array().unwrap();
+    let users = routes
+        .iter()
+        .find(|route| route["name"] == "users")
+        .unwrap();
+    assert_eq!(
+        (&users["path"], &users["upstream"], &users["requests"]),
+        (&json!("/api/users"), &json!("users"), &json!(0))
+    );
+    let breakers = body["upstreams"].as_array().unwrap();
+    assert_eq!(breakers.len(), 5);
+    assert!(breakers.iter().all(|breaker| breaker["state"] == "closed"));
+    let (status, body) = look(&agent, "/upstreams").await;
+    assert_eq!(
+        (status, body["upstreams"].as_array().unwrap().len()),
+        (200, 5)
+    );
+}
