@@ -85,7 +85,7 @@ impl Gateway {
         let metrics = Metrics::register(&around.registry)?;
         let routes = Table::new(&settings.routes)?;
         let upstreams = upstreams(&around.pools);
-        needed(&routes, &upstreams)?;
+        needed(&routes, |name| upstreams.contains_key(name))?;
         Ok(Self {
             via: HeaderValue::try_from(format!("1.1 {}", settings.edge.via))
                 .expect("the configuration was checked"),
@@ -141,17 +141,14 @@ fn upstreams(pools: &BTreeMap<String, Arc<Pool>>) -> BTreeMap<Arc<str>, Upstream
 }
 
 /// Every service that a route speaks of must be watched.
-fn needed(routes: &Table, upstreams: &BTreeMap<Arc<str>, Upstream>) -> Result<(), BadValue> {
+pub(crate) fn needed(routes: &Table, watched: impl Fn(&str) -> bool) -> Result<(), BadValue> {
     for route in routes.iter() {
         let services: &[&str] = match &route.target {
             Target::Upstream { name, .. } => &[name],
             Target::Aggregate(Aggregate::Profile | Aggregate::Dashboard) => &[USERS, ORDERS],
             Target::Aggregate(Aggregate::Health | Aggregate::ServiceHealth) => &[],
         };
-        if let Some(missing) = services
-            .iter()
-            .find(|service| !upstreams.contains_key(**service))
-        {
+        if let Some(missing) = services.iter().find(|service| !watched(service)) {
             let reason = format!(
                 "route {} needs it: name it as [upstreams.{missing}]",
                 route.name

@@ -39,12 +39,14 @@ pub mod admin;
 use std::{collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
 use actix_web::web;
-use service::{App, Context, StartError};
+use service::config::Common;
+use service::{App, BadValue, Context, StartError};
 
 use self::{
     admin::{Desk, registry::Registry},
     config::Settings,
     gateway::{Around, Gateway, Worker},
+    route::table::Table,
 };
 
 /// The gateway's own configuration as it is shipped.
@@ -75,6 +77,16 @@ pub async fn build(settings: Settings, context: Context) -> Result<App, StartErr
         .edge()
         .task(answering)
         .task(keeping))
+}
+
+/// Refuses settings that cannot work, alone or beside the common ones.
+///
+/// # Errors
+/// The first bad value, by its key.
+pub fn check(settings: &Settings, common: &Common) -> Result<(), BadValue> {
+    config::check(settings)?;
+    let routes = Table::new(&settings.routes)?;
+    gateway::needed(&routes, |name| common.upstreams.contains_key(name))
 }
 
 /// Every request comes to one handler: the only router is `route.rs`, on the canonical path.

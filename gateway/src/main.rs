@@ -1,6 +1,6 @@
 //! The gateway's process: what it is called, what it is built from. The rest is in `lib.rs`.
 
-use gateway::{DEFAULTS, build, config::check};
+use gateway::{DEFAULTS, build, check};
 use service::Spec;
 
 fn main() -> std::process::ExitCode {

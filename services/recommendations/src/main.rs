@@ -9,7 +9,7 @@ fn main() -> std::process::ExitCode {
         version: env!("CARGO_PKG_VERSION"),
         defaults: include_str!("../recommendations.toml"),
         migrations: Some(&MIGRATIONS),
-        check: Settings::check,
+        check: |settings: &Settings, _| settings.check(),
         build,
     })
 }

@@ -56,7 +56,10 @@ pub(crate) fn serve(
             // An app's own default, such as the gateway's, wins over this one.
             .default_service(web::to(no_route))
             .configure(|config| routes(config))
-            .wrap(ErrorHandlers::new().handler(StatusCode::METHOD_NOT_ALLOWED, no_method))
+            .wrap(Condition::new(
+                !around.edge,
+                ErrorHandlers::new().handler(StatusCode::METHOD_NOT_ALLOWED, no_method),
+            ))
             .wrap(Condition::new(!around.edge, from_fn(deadline::enforce)))
             .wrap(from_fn(drain::mark))
             .wrap(Observe::new(around.metrics.clone()).trust_incoming(!around.edge))

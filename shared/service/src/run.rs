@@ -48,7 +48,7 @@ fn read<S: DeserializeOwned, B>(
     variables: &HashMap<String, String>,
 ) -> Result<Loaded<S>, StartError> {
     let loaded = config::load::<S>(spec.defaults, file, variables)?;
-    (spec.check)(&loaded.own)?;
+    (spec.check)(&loaded.own, &loaded.common)?;
     Ok(loaded)
 }
 

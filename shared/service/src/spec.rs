@@ -1,5 +1,6 @@
 //! What a service brings: a name, its own settings, its migrations, its routes.
 
+use crate::config::Common;
 use crate::{BadValue, Error};
 use actix_web::web::ServiceConfig;
 use futures_util::future::LocalBoxFuture;
@@ -19,7 +20,7 @@ pub struct Spec<S, B> {
     /// Its schema; `None` for a process without a store.
     pub migrations: Option<&'static Migrator>,
     /// Refuses settings that the types alone cannot; runs before anything binds.
-    pub check: fn(&S) -> Result<(), BadValue>,
+    pub check: fn(&S, &Common) -> Result<(), BadValue>,
     /// Builds state and routes, once.
     pub build: B,
 }

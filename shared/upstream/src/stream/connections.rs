@@ -98,7 +98,8 @@ impl Connections {
                 Ok(answer) => return Ok(answer),
             }
         }
-        let sender = match self.dial(address, until).await {
+        // Boxed: dialling is rare, and its state would make every request's larger.
+        let sender = match Box::pin(self.dial(address, until)).await {
             Ok(sender) => sender,
             Err(failure) => return Err(failure.unsent(request.into_body())),
         };
