@@ -82,6 +82,21 @@ async fn service_health(
         .json(serde_json::json!({ "service": name, "status": status, "instances": instances })))
 }
 
+impl Desk {
+    /// Whether instances of a routed service are there that brought their own ops port, as ours do:
+    /// a stranger beside them would get their traffic.
+    fn registers_itself(&self, name: &str) -> bool {
+        let upstream = self.gateway.upstreams.get(name);
+        upstream.is_some_and(|upstream| {
+            let snapshot = upstream.pool.view().current();
+            snapshot
+                .endpoints()
+                .iter()
+                .any(|endpoint| endpoint.ops_port.is_some())
+        })
+    }
+}
+
 async fn register(
     _: Token,
     desk: web::Data<Desk>,
@@ -92,7 +107,7 @@ async fn register(
     if name.is_empty() || name.len() > 64 || !name.bytes().all(letters) {
         return Err(Error::invalid("name", "must be 1 to 64 of a-z, 0-9 and -"));
     }
-    if desk.gateway.upstreams.contains_key(&*name) || name == desk.identity.service {
+    if name == desk.identity.service || desk.registers_itself(&name) {
         return Err(Error::conflict(
             "registers_itself",
             format!("instances of {name} register themselves"),
