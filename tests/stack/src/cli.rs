@@ -134,10 +134,10 @@ pub enum Profile {
 
 #[derive(Debug, Args)]
 pub struct Load {
-    /// Requests a second
-    #[arg(long, default_value_t = 200.0, value_parser = positive)]
+    /// Requests a second, at most 10000: a generator in one process can pace no more honestly
+    #[arg(long, default_value_t = 200.0, value_parser = rate)]
     pub rate: f64,
-    #[arg(long, default_value_t = 60.0, value_parser = positive)]
+    #[arg(long, default_value_t = 60.0, value_parser = duration)]
     pub seconds: f64,
     #[arg(long, value_enum, default_value = "shop")]
     pub profile: Profile,
@@ -170,14 +170,23 @@ fn setting(text: &str) -> Result<Setting, String> {
     })
 }
 
-fn positive(text: &str) -> Result<f64, String> {
+fn rate(text: &str) -> Result<f64, String> {
+    up_to(10_000.0, text)
+}
+
+/// Every load stops by itself, within the day.
+fn duration(text: &str) -> Result<f64, String> {
+    up_to(86_400.0, text)
+}
+
+fn up_to(most: f64, text: &str) -> Result<f64, String> {
     let number: f64 = text
         .parse()
         .map_err(|_| format!("{text} is not a number"))?;
-    if number.is_finite() && number > 0.0 {
+    if number > 0.0 && number <= most {
         Ok(number)
     } else {
-        Err("must be above 0".to_owned())
+        Err(format!("must be above 0 and at most {most}"))
     }
 }
 
