@@ -61,6 +61,7 @@ impl Inventory {
         let held: Reservation = self
             .client
             .post("/inventory/reservations")
+            .idempotent()
             .deadline(deadline)
             .json(&request)
             .send()
@@ -80,6 +81,7 @@ impl Inventory {
         let path = format!("/inventory/reservations/{}/confirm", order.as_str());
         self.client
             .post(&path)
+            .idempotent()
             .deadline(deadline)
             .send_empty()
             .await

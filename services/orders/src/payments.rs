@@ -43,6 +43,7 @@ impl Payments {
         };
         self.client
             .post("/payments")
+            .idempotent()
             .deadline(deadline)
             .json(&charge)
             .send()
@@ -54,7 +55,7 @@ impl Payments {
     /// done even if nobody waits.
     pub async fn refund(&self, order: &OrderId) -> Result<(), upstream::Error> {
         let path = format!("/payments/{}/refund", order.as_str());
-        self.client.post(&path).send_empty().await
+        self.client.post(&path).idempotent().send_empty().await
     }
 
     /// What the client is told when charging failed.

@@ -8,9 +8,10 @@ use crate::drain::{self, Drain};
 use crate::input::BodyLimit;
 use crate::spec::Configure;
 use crate::unrouted::{no_method, no_route};
-use actix_web::dev::Server as Running;
-use actix_web::http::{KeepAlive, StatusCode};
-use actix_web::middleware::{Condition, ErrorHandlers, from_fn};
+use actix_web::body::MessageBody;
+use actix_web::dev::{Server as Running, ServiceRequest, ServiceResponse};
+use actix_web::http::{KeepAlive, Method, StatusCode};
+use actix_web::middleware::{Condition, ErrorHandlers, Next, from_fn};
 use actix_web::web::{Data, PayloadConfig};
 use actix_web::{App, HttpServer, web};
 use std::io;
@@ -60,6 +61,7 @@ pub(crate) fn serve(
                 !around.edge,
                 ErrorHandlers::new().handler(StatusCode::METHOD_NOT_ALLOWED, no_method),
             ))
+            .wrap(Condition::new(!around.edge, from_fn(head_as_get)))
             .wrap(Condition::new(!around.edge, from_fn(deadline::enforce)))
             .wrap(from_fn(drain::mark))
             .wrap(Observe::new(around.metrics.clone()).trust_incoming(!around.edge))
@@ -79,4 +81,15 @@ pub(crate) fn serve(
         .listen(listener)?
         .run();
     Ok(running)
+}
+
+/// What answers GET answers HEAD: the server below leaves the body out.
+async fn head_as_get<B: MessageBody + 'static>(
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, actix_web::Error> {
+    if request.method() == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
+    next.call(request).await
 }

@@ -24,9 +24,9 @@ where
     B: FnOnce(S, Context) -> F,
     F: Future<Output = Result<App, StartError>>,
 {
-    let variables: HashMap<String, String> = std::env::vars().collect();
+    let variables: HashMap<String, String> = environment();
     let file = variables.get("LICTOR_CONFIG").cloned();
-    let outcome = match cli::parse(spec.name, spec.version, std::env::args().skip(1), file) {
+    let outcome = match cli::parse(spec.name, spec.version, arguments(), file) {
         Ok(Command::Say(text)) => return said(&text),
         Ok(Command::Probe(file)) => {
             read(&spec, file.as_deref(), &variables).and_then(|loaded| probe(&loaded))
@@ -40,6 +40,18 @@ where
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complained(&error.to_string(), error.code()),
     }
+}
+
+/// The environment as text. What is no Unicode cannot be a setting of ours.
+fn environment() -> HashMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+fn arguments() -> impl Iterator<Item = String> {
+    let lossy = |word: std::ffi::OsString| word.to_string_lossy().into_owned();
+    std::env::args_os().skip(1).map(lossy)
 }
 
 fn read<S: DeserializeOwned, B>(

@@ -157,6 +157,10 @@ impl Builder {
         if !self.zones.iter().all(good_name) {
             return bad("a zone's name is 1 to 32 of a-z, 0-9 and -");
         }
+        let distinct: std::collections::BTreeSet<_> = self.zones.iter().collect();
+        if distinct.len() < self.zones.len() {
+            return bad("each zone can be named once");
+        }
         match self
             .services
             .iter()

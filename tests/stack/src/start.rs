@@ -52,7 +52,7 @@ pub async fn start(wishes: Builder) -> Result<Stack, Error> {
     prepare(&place, &wishes)?;
     let keys = Keys::generate();
     let overlay = place.overlay();
-    std::fs::write(&overlay, keys.overlay())
+    write_secret(&overlay, &keys.overlay())
         .map_err(Error::io(format!("writing {}", overlay.display())))?;
 
     let binary = parts::CONSUL.get(&place, &wishes.reporter).await?;
@@ -215,4 +215,15 @@ impl Stack {
         };
         record.write(self.place())
     }
+}
+
+/// Readable by nobody else: the file holds the admin token.
+fn write_secret(path: &std::path::Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(path)?;
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    file.write_all(text.as_bytes())
 }

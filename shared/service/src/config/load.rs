@@ -56,7 +56,6 @@ pub fn load<S: DeserializeOwned>(
     let source = Environment::with_prefix("LICTOR")
         .prefix_separator("_")
         .separator("__")
-        .try_parsing(true)
         .source(Some(variables));
     let merged = builder
         .add_source(source)

@@ -69,6 +69,10 @@ async fn read(mut payload: Payload, limit: usize) -> Result<BytesMut, Error> {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<Json<T>, Error> {
+    // serde reads an array as a struct, field by field; nobody means that.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Error::invalid("body", "must be an object, not an array"));
+    }
     let mut parser = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
         let inner = error.inner();

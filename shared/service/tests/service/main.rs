@@ -86,6 +86,13 @@ async fn a_good_request_is_served_through_every_layer() {
 }
 
 #[actix_web::test]
+async fn what_answers_get_answers_head_without_a_body() {
+    let shop = shop().await;
+    let head = get("/items/7", "").replace("GET ", "HEAD ");
+    assert_eq!(ask(&shop, &head).await, (200, String::new()));
+}
+
+#[actix_web::test]
 async fn each_refusal_is_a_problem_with_its_code() {
     let shop = shop().await;
     let large = format!("{{\"name\":\"{}\"}}", "x".repeat(70_000));

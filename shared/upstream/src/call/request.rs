@@ -22,6 +22,7 @@ pub(super) struct Prepared {
     pub path: String,
     pub subject: Option<String>,
     pub key: Option<String>,
+    pub repeatable: bool,
     pub deadline: Option<Deadline>,
     pub body: Option<Vec<u8>>,
 }
@@ -29,7 +30,7 @@ pub(super) struct Prepared {
 impl Prepared {
     /// Whether the upstream may meet this call twice without harm.
     pub(super) fn idempotent(&self) -> bool {
-        self.method != Method::POST || self.key.is_some()
+        self.repeatable || self.method != Method::POST || self.key.is_some()
     }
 }
 
@@ -40,6 +41,7 @@ impl<'a> Request<'a> {
             path,
             subject: None,
             key: None,
+            repeatable: false,
             deadline: None,
             body: None,
         };
@@ -59,6 +61,13 @@ impl<'a> Request<'a> {
     /// On whose behalf, as the gateway said.
     pub fn subject(mut self, subject: Option<&str>) -> Self {
         self.prepared.subject = subject.map(str::to_owned);
+        self
+    }
+
+    /// The upstream knows this call again by what is in it, so meeting it twice does no harm: it may
+    /// test an endpoint that was ejected.
+    pub fn idempotent(mut self) -> Self {
+        self.prepared.repeatable = true;
         self
     }
 
