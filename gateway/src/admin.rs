@@ -5,14 +5,17 @@
 pub mod registry;
 pub mod status;
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Instant};
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use service::{Error, Identity, admin::Token, input::Json};
 
-use self::registry::{External, Instance, Registry, instances};
+use self::registry::{External, Instance, Refused, Registry, instances};
 use crate::gateway::Gateway;
+
+/// The servers of Consul itself; whoever joined them would be asked for the catalogue.
+const CONSUL: &str = "consul";
 
 /// What the handlers look at.
 #[derive(Clone)]
@@ -30,8 +33,7 @@ pub fn configure(desk: Desk) -> impl Fn(&mut web::ServiceConfig) + Send + Sync +
             .route("/services", web::get().to(services))
             .route("/services", web::post().to(register))
             .route("/services/{name}/health", web::get().to(service_health))
-            .route("/gateway/status", web::get().to(status::status))
-            .route("/upstreams", web::get().to(status::upstreams));
+            .route("/gateway/status", web::get().to(status::status));
     }
 }
 
@@ -107,22 +109,32 @@ async fn register(
     if name.is_empty() || name.len() > 64 || !name.bytes().all(letters) {
         return Err(Error::invalid("name", "must be 1 to 64 of a-z, 0-9 and -"));
     }
+    if name == CONSUL {
+        return Err(Error::invalid("name", "is the catalogue's own service"));
+    }
     if name == desk.identity.service || desk.registers_itself(&name) {
         return Err(Error::conflict(
             "registers_itself",
             format!("instances of {name} register themselves"),
         ));
     }
-    let (host, port) = parse(&url)?;
+    let (address, port) = parse(&url)?;
     let external = External {
         name: name.clone(),
-        host,
+        address,
         port,
         check: url.clone(),
     };
     let id = desk.registry.register(external).await.ok_or_else(leaving)?;
-    let id = id.map_err(|error| {
-        Error::unavailable("consul_unavailable", "the Consul agent did not take it").cause(error)
+    let id = id.map_err(|refused| match refused {
+        Refused::Address => Error::invalid(
+            "url",
+            "must be in consul.allowed_networks: an instance anywhere else is skipped",
+        ),
+        Refused::Agent(error) => {
+            Error::unavailable("consul_unavailable", "the Consul agent did not take it")
+                .cause(error)
+        }
     })?;
     tracing::warn!(name, url, id, "service registered by an operator");
     Ok(HttpResponse::Created().json(Registered {
@@ -132,8 +144,8 @@ async fn register(
     }))
 }
 
-/// The host and port of an `http://` URL without credentials.
-fn parse(url: &str) -> Result<(String, u16), Error> {
+/// The address and port of an `http://` URL without credentials.
+fn parse(url: &str) -> Result<(IpAddr, u16), Error> {
     let bad = |detail: &str| Error::invalid("url", detail);
     let uri: http::Uri = url.parse().map_err(|_| bad("is not a URL"))?;
     if uri.scheme_str() != Some("http") {
@@ -148,7 +160,18 @@ fn parse(url: &str) -> Result<(String, u16), Error> {
         .host()
         .trim_start_matches('[')
         .trim_end_matches(']');
-    Ok((host.to_owned(), authority.port_u16().unwrap_or(HTTP)))
+    let address = host
+        .parse()
+        .map_err(|_| bad("must name an IP address: an instance with a name is skipped"))?;
+    // Not `port_u16`: it says of 70000 what it says of no port at all.
+    let port = match authority.as_str()[authority.host().len()..].strip_prefix(':') {
+        None => HTTP,
+        Some(port) => port.parse().unwrap_or(0),
+    };
+    if port == 0 {
+        return Err(bad("must name a port from 1 to 65535"));
+    }
+    Ok((address, port))
 }
 
 /// A name from outside, fit for a sentence.
@@ -165,16 +188,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_becomes_host_and_port() {
-        assert_eq!(
-            parse("http://10.0.0.7:9000/healthz").unwrap(),
-            ("10.0.0.7".to_owned(), 9000)
-        );
-        assert_eq!(
-            parse("http://shop.internal").unwrap(),
-            ("shop.internal".to_owned(), 80)
-        );
-        assert_eq!(parse("http://[::1]:81/").unwrap(), ("::1".to_owned(), 81));
+    fn a_url_becomes_address_and_port() {
+        for (url, address, port) in [
+            ("http://10.0.0.7:9000/healthz", "10.0.0.7", 9000),
+            ("http://10.0.0.7", "10.0.0.7", 80),
+            ("http://[::1]:81/", "::1", 81),
+        ] {
+            assert_eq!(parse(url).unwrap(), (address.parse().unwrap(), port));
+        }
         for wrong in [
             "",
             "/healthz",
@@ -183,6 +204,10 @@ mod tests {
             "ftp://x/",
             "http://user:word@x/",
             "http://",
+            "http://shop.internal/",
+            "http://10.0.0.7:0/",
+            "http://10.0.0.7:70000/",
+            "http://10.0.0.256/",
         ] {
             assert_eq!(parse(wrong).unwrap_err().status(), 400, "{wrong}");
         }

@@ -93,6 +93,20 @@ struct Branches<'a> {
     deadline: Deadline,
 }
 
+/// What has no id of its own is no user, whatever answered: `/users/stats` is not the user `stats`.
+fn nobody(id: &str) -> Error {
+    Error::Upstream(upstream::Error {
+        origin: upstream::Origin::Upstream,
+        code: "not_found".into(),
+        status: 404,
+        retryable: false,
+        written: true,
+        retry_after: None,
+        detail: format!("there is no user {id}"),
+        field: None,
+    })
+}
+
 impl Branches<'_> {
     async fn profile(&self, id: &str) -> Result<HttpResponse, Error> {
         let (user, orders) = (format!("/users/{id}"), format!("/orders/user/{id}"));
@@ -101,6 +115,13 @@ impl Branches<'_> {
             self.get::<OrderList>(ORDERS, &orders),
         )
         .await;
+        let user = user.and_then(|user: Value| {
+            if user["id"] == id {
+                Ok(user)
+            } else {
+                Err(nobody(id))
+            }
+        });
         if let Err(error) = &user
             && error.facts().origin == Origin::Client
         {

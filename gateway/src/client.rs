@@ -51,6 +51,12 @@ pub fn identify(peer: SocketAddr, headers: &HeaderMap, trusted: &[Network]) -> C
     }
 }
 
+/// Under which address a peer's connections are counted; those of trusted proxies are not, because they carry many clients.
+pub fn counted(peer: IpAddr, trusted: &[Network]) -> Option<IpAddr> {
+    let exempt = trusted.iter().any(|network| network.contains(peer));
+    (!exempt).then(|| limit_key(peer))
+}
+
 /// An address, with a port and brackets or without.
 fn parse_hop(text: &str) -> Option<IpAddr> {
     let address = text
@@ -119,6 +125,16 @@ mod tests {
             let found = client("10.1.2.3:80", lines, &["10.0.0.0/8"]);
             assert_eq!(found.address.to_string(), expected, "{lines:?}");
         }
+    }
+
+    #[test]
+    fn connections_are_counted_by_subscriber_unless_a_proxy_makes_them() {
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let key = |peer: &str| counted(peer.parse().unwrap(), &trusted);
+        assert_eq!(key("10.1.2.3"), None);
+        assert_eq!(key("192.0.2.1"), Some([192, 0, 2, 1].into()));
+        assert_eq!(key("2001:db8:1:2::9"), key("2001:db8:1:2:3::"));
+        assert_ne!(key("2001:db8:1:2::9"), key("2001:db8:1:3::9"));
     }
 
     #[test]

@@ -9,8 +9,14 @@ use serde::Deserialize;
 use service::BadValue;
 
 use crate::{
-    auth::Key, client::network::Network, fallback::FallbackConfig, limit::quota::LimitsConfig,
-    route::RouteConfig, route::table::Table,
+    auth::{Key, config::TokensConfig},
+    client::network::Network,
+    fallback,
+    fallback::config::FallbackConfig,
+    kept::KeptConfig,
+    limit::quota::LimitsConfig,
+    route::RouteConfig,
+    route::table::Table,
 };
 
 /// Every section that is the gateway's own.
@@ -20,11 +26,13 @@ pub struct Settings {
     pub edge: Edge,
     pub routes: BTreeMap<String, RouteConfig>,
     pub limits: LimitsConfig,
+    pub tokens: TokensConfig,
     /// API keys by id; none are shipped.
     #[serde(default)]
     pub keys: BTreeMap<String, Key>,
     #[serde(default)]
     pub fallbacks: BTreeMap<String, FallbackConfig>,
+    pub kept: KeptConfig,
 }
 
 /// `[edge]`: what is owed to every request before it is known where it goes.
@@ -67,6 +75,9 @@ impl Edge {
 /// Refuses what the types alone cannot.
 pub fn check(settings: &Settings) -> Result<(), BadValue> {
     check_edge(&settings.edge)?;
+    settings.kept.check()?;
+    let fallbacks = fallback::config::build(&settings.fallbacks)?;
+    settings.tokens.check()?;
     Table::new(&settings.routes)?;
     if settings.limits.max_keys == 0 {
         return Err(BadValue::new(
@@ -83,26 +94,12 @@ pub fn check(settings: &Settings) -> Result<(), BadValue> {
                 "there is no such group in limits.groups",
             ));
         }
-        let fallback = route
-            .fallback
-            .as_ref()
-            .filter(|fallback| !settings.fallbacks.contains_key(*fallback));
-        if let Some(missing) = fallback {
-            return Err(BadValue::new(
-                format!("routes.{name}.fallback"),
-                missing,
-                "there is no such entry in fallbacks",
-            ));
-        }
+        fallback::config::check_order(name, &route.fallbacks, &fallbacks)?;
     }
     settings
         .keys
         .iter()
-        .try_for_each(|(id, key)| check_key(id, key, &settings.limits))?;
-    settings
-        .fallbacks
-        .iter()
-        .try_for_each(|(name, fallback)| fallback.check(name))
+        .try_for_each(|(id, key)| check_key(id, key, &settings.limits))
 }
 
 fn check_edge(edge: &Edge) -> Result<(), BadValue> {
@@ -201,7 +198,18 @@ pub fn shipped() -> Settings {
 pub fn from_toml(replacing: &str) -> Settings {
     let mut whole: toml::Table = toml::from_str(crate::DEFAULTS).expect("gateway.toml is TOML");
     whole.extend(toml::from_str::<toml::Table>(replacing).expect("the test's own TOML"));
-    whole.retain(|section, _| ["edge", "routes", "limits", "keys", "fallbacks"].contains(&section));
+    whole.retain(|section, _| {
+        [
+            "edge",
+            "routes",
+            "limits",
+            "tokens",
+            "keys",
+            "fallbacks",
+            "kept",
+        ]
+        .contains(&section)
+    });
     whole.try_into().expect("gateway.toml fits its structs")
 }
 
@@ -249,7 +257,7 @@ mod tests {
         assert!(
             edited(|s| s.limits.groups.retain(|name, _| name != "users")).contains("limit = users")
         );
-        assert!(edited(|s| s.fallbacks.clear()).contains("fallback = "));
+        assert!(edited(|s| s.fallbacks.clear()).contains("fallbacks = "));
         assert!(edited(|s| s.limits.max_keys = 0).contains("limits.max_keys = 0"));
     }
 }

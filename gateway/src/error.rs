@@ -39,6 +39,10 @@ pub enum Error {
         allow: String,
     },
     Credentials(auth::Refused),
+    /// An operator has closed the route.
+    Maintenance {
+        retry_after: Duration,
+    },
     Scope {
         needed: String,
     },
@@ -77,6 +81,9 @@ pub struct Facts {
 /// A full gateway is asked again after this.
 const SHED_WAIT: Duration = Duration::from_secs(1);
 
+/// Without keys they are asked for once a second.
+const KEYS_WAIT: Duration = Duration::from_secs(1);
+
 impl Error {
     /// The one place that says what each error means.
     pub fn facts(&self) -> Facts {
@@ -107,12 +114,24 @@ impl Error {
             Self::NoRoute => client(404, "no_route"),
             Self::Method { .. } => client(405, "method_not_allowed"),
             Self::Credentials(auth::Refused::Doubled) => client(400, auth::Refused::Doubled.code()),
+            Self::Credentials(auth::Refused::KeysUnavailable) => Facts {
+                origin: Origin::Gateway,
+                retryable: true,
+                retry_after: Some(KEYS_WAIT),
+                ..client(503, auth::Refused::KeysUnavailable.code())
+            },
             Self::Credentials(refused) => client(401, refused.code()),
             Self::Scope { .. } => client(403, "scope_missing"),
             Self::Limited { retry_after, .. } => Facts {
                 retryable: true,
                 retry_after: Some(*retry_after),
                 ..client(429, "rate_limited")
+            },
+            Self::Maintenance { retry_after } => Facts {
+                origin: Origin::Gateway,
+                retryable: true,
+                retry_after: Some(*retry_after),
+                ..client(503, "maintenance")
             },
             Self::Shed => Facts {
                 origin: Origin::Gateway,

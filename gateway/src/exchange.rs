@@ -8,6 +8,8 @@ pub mod request_id;
 use std::{
     fmt::Write as _,
     pin::Pin,
+    rc::Rc,
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -46,11 +48,13 @@ pub struct Exchange<'g> {
     pub request_id: RequestId,
     pub client: Client,
     route: Option<&'g Route>,
-    subject: Option<&'g str>,
+    subject: Option<Arc<str>>,
     /// Held until the answer's body has ended.
-    pub place: Option<Place>,
+    pub place: Option<Rc<Place>>,
     /// Who answered.
     pub served: Option<Served>,
+    /// Which fallback answered, and the code of what had failed.
+    pub stood_in: Option<(&'static str, &'static str)>,
     allowance: Option<Allowance>,
 }
 
@@ -81,6 +85,7 @@ impl<'g> Exchange<'g> {
             subject: None,
             place: None,
             served: None,
+            stood_in: None,
             allowance: None,
         }
     }
@@ -101,8 +106,8 @@ impl<'g> Exchange<'g> {
     }
 
     /// Notes who makes the request.
-    pub fn identified(&mut self, principal: Option<&'g Principal>) {
-        self.subject = principal.map(|principal| &*principal.subject);
+    pub fn identified(&mut self, principal: Option<&Principal>) {
+        self.subject = principal.map(|principal| principal.subject.clone());
     }
 
     /// Completes the answer, counts it and logs it.
@@ -112,7 +117,8 @@ impl<'g> Exchange<'g> {
         outcome: Result<HttpResponse, Error>,
         source: Source,
     ) -> HttpResponse {
-        let code = outcome.as_ref().err().map(Error::label);
+        let hidden = self.stood_in.map(|(_, code)| code);
+        let code = outcome.as_ref().err().map(Error::label).or(hidden);
         let mut answer = outcome.unwrap_or_else(|error| {
             telemetry::http::name_error(request, error.label());
             self.gateway.metrics.refused(error.label());
@@ -182,10 +188,11 @@ impl<'g> Exchange<'g> {
             code,
             took_ms = (millis(took) * 1000.0).round() / 1000.0,
             client = %self.client.address,
-            subject = self.subject,
+            subject = self.subject.as_deref(),
             request_id = self.request_id.as_str(),
             instance = served.map(|served| served.instance.as_str()),
             attempts = served.map(|served| served.attempts),
+            fallback = self.stood_in.map(|(source, _)| source),
             "request answered"
         );
     }

@@ -1,121 +1,119 @@
-//! What a client gets when the upstream cannot answer: a static body from configuration, today.
+//! What a read gets when its upstream cannot answer: the last good answer, then what the route names, in its order: another service, a fixed body. Else the failure itself.
 //!
 //! A fallback stands in for a read that failed on the way or on the upstream's side (refused, cut, late, 5xx); it never hides a client's own mistake or a limit.
-//! The answer says so: `X-Gateway-Fallback: static`.
-//! The last good answer (keyed by canonical request and caller) will stand before the static one, and another service after it; both belong in `or`.
+//! The answer says what it is: `X-Gateway-Fallback: cache`, `service` or `static`.
+//! The failure that it hides is in the request's log line.
 
-use std::{collections::BTreeMap, sync::Arc};
+pub mod config;
+pub mod last_good;
+pub mod service;
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     HttpResponse,
     http::{
-        StatusCode,
-        header::{CONTENT_TYPE, HeaderName, HeaderValue},
+        Method,
+        header::{AGE, HeaderName, HeaderValue},
     },
 };
-use bytes::Bytes;
-use serde::Deserialize;
-use service::BadValue;
 
+use self::{config::Fallback, last_good::LastGood};
 use crate::{
     error::{Error, Origin},
-    metrics::Metrics,
+    exchange::Exchange,
+    gateway::{Gateway, Worker},
+    kept::key::Key,
+    proxy::Asked,
     route::Route,
 };
 
 /// Which kind of fallback answered.
 pub const X_GATEWAY_FALLBACK: HeaderName = HeaderName::from_static("x-gateway-fallback");
 
-/// `[fallbacks.NAME]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FallbackConfig {
-    pub content_type: String,
-    pub body: String,
-}
-
-impl FallbackConfig {
-    /// Refuses a body that is not what its type says.
-    pub fn check(&self, name: &str) -> Result<(), BadValue> {
-        if HeaderValue::from_str(&self.content_type).is_err() {
-            return Err(BadValue::new(
-                format!("fallbacks.{name}.content_type"),
-                &self.content_type,
-                "is not a header value",
-            ));
-        }
-        let json = self.content_type.starts_with("application/json");
-        match serde_json::from_str::<serde::de::IgnoredAny>(&self.body) {
-            Err(error) if json => Err(BadValue::new(
-                format!("fallbacks.{name}.body"),
-                &self.body,
-                format!("is not JSON: {error}"),
-            )),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// All fallbacks of the configuration.
+/// All fallbacks of the gateway, by name, and what it remembers.
 pub struct Fallbacks {
-    fixed: BTreeMap<Arc<str>, Fixed>,
-    metrics: Metrics,
+    pub named: BTreeMap<Arc<str>, Fallback>,
+    pub last_good: LastGood,
 }
 
-struct Fixed {
-    content_type: HeaderValue,
-    body: Bytes,
+/// The answer, or what there is in its place when it failed and the request was a read.
+pub async fn or(
+    answer: Result<HttpResponse, Error>,
+    worker: &Worker,
+    asked: &Asked<'_>,
+    exchange: &mut Exchange<'_>,
+) -> Result<HttpResponse, Error> {
+    let failed = match &answer {
+        Ok(answer) => answer.status().is_server_error(),
+        Err(error) => error.facts().origin != Origin::Client,
+    };
+    let read = matches!(*asked.request.method(), Method::GET | Method::HEAD);
+    if !(failed && read && asked.route.has_fallback()) {
+        return answer;
+    }
+    let code = answer.as_ref().err().map_or("status", Error::label);
+    // Boxed: failures are rare, and another hop's state is kilobytes.
+    let standing_in = Box::pin(stand_in(worker, asked, exchange)).await;
+    match standing_in {
+        Some((source, mut stand_in)) => {
+            let headers = stand_in.headers_mut();
+            headers.insert(X_GATEWAY_FALLBACK, HeaderValue::from_static(source));
+            worker
+                .gateway
+                .metrics
+                .fell_back(&asked.route.template, source);
+            exchange.stood_in = Some((source, code));
+            Ok(stand_in)
+        }
+        None => answer,
+    }
 }
 
-impl Fallbacks {
-    pub fn new(configured: &BTreeMap<String, FallbackConfig>, metrics: Metrics) -> Self {
-        let fixed = |(name, fallback): (&String, &FallbackConfig)| {
-            let content_type = HeaderValue::from_str(&fallback.content_type)
-                .expect("the configuration was checked");
-            (
-                name.as_str().into(),
-                Fixed {
-                    content_type,
-                    body: fallback.body.clone().into(),
-                },
-            )
-        };
-        Self {
-            fixed: configured.iter().map(fixed).collect(),
-            metrics,
+async fn stand_in(
+    worker: &Worker,
+    asked: &Asked<'_>,
+    exchange: &mut Exchange<'_>,
+) -> Option<(&'static str, HttpResponse)> {
+    let gateway = &*worker.gateway;
+    if let Some((key, max_age)) = asked.key.as_ref().zip(asked.route.last_good)
+        && let Some(answer) = remembered(&gateway.fallbacks.last_good, key, max_age)
+    {
+        return Some(("cache", answer));
+    }
+    for name in &asked.route.fallbacks {
+        match gateway.fallback(name) {
+            Fallback::Fixed(fixed) => return Some(("static", fixed.to_response())),
+            Fallback::Service(other) => {
+                if let Some(answer) = service::ask(other, worker, asked, exchange).await {
+                    return Some(("service", answer));
+                }
+            }
         }
     }
+    None
+}
 
-    /// The answer, or what the route has in its place when it failed and the request was a read.
-    pub fn or(
-        &self,
-        answer: Result<HttpResponse, Error>,
-        route: &Route,
-        method: &str,
-    ) -> Result<HttpResponse, Error> {
-        let failed = match &answer {
-            Ok(answer) => answer.status().is_server_error(),
-            Err(error) => error.facts().origin != Origin::Client,
-        };
-        match route
-            .fallback
-            .as_ref()
-            .filter(|_| failed && matches!(method, "GET" | "HEAD"))
-        {
-            Some(name) => Ok(self.fixed(name, route)),
-            None => answer,
-        }
+fn remembered(last_good: &LastGood, key: &Key, max_age: Duration) -> Option<HttpResponse> {
+    let (kept, age) = last_good.find(key, max_age, Instant::now())?;
+    let mut answer = kept.to_response();
+    answer.headers_mut().insert(AGE, HeaderValue::from(age));
+    Some(answer)
+}
+
+impl Gateway {
+    fn fallback(&self, name: &str) -> &Fallback {
+        let named = self.fallbacks.named.get(name);
+        named.expect("the configuration was checked: every route's fallbacks exist")
     }
+}
 
-    fn fixed(&self, name: &str, route: &Route) -> HttpResponse {
-        let fixed = self
-            .fixed
-            .get(name)
-            .expect("the configuration was checked: every route's fallback exists");
-        self.metrics.fell_back(&route.template, "static");
-        let mut answer = HttpResponse::build(StatusCode::OK);
-        answer.insert_header((CONTENT_TYPE, fixed.content_type.clone()));
-        answer.insert_header((X_GATEWAY_FALLBACK, HeaderValue::from_static("static")));
-        answer.body(fixed.body.clone())
+impl Route {
+    fn has_fallback(&self) -> bool {
+        self.last_good.is_some() || !self.fallbacks.is_empty()
     }
 }

@@ -3,65 +3,50 @@
 //! The service's breaker is asked once, an endpoint is leased for each attempt, and `resilience::retry` says whether there is another one.
 //! A retry's endpoint is leased before the answer at hand is given up: a bad answer is better than none.
 //! The client hears of an answer only after that; from its first byte on nothing is tried again.
+//! An answer that may be given again (`kept.rs`) is read whole before that, so that a cut one is a failure that something can stand in for; every other flows.
 //! What goes up is written by `forward/shape.rs`, what comes down flows through `forward/download.rs`.
 
+pub mod again;
 pub mod answer;
 pub mod attempt;
 pub mod download;
 pub mod guarded;
+pub mod hop;
 pub mod introduction;
 pub mod shape;
 pub mod upload;
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode};
-use resilience::retry::{self, Attempted};
+use actix_web::http::StatusCode;
+use resilience::retry::Attempted;
 use tokio::time::timeout_at;
 use upstream::{
-    Call, Deadline, EndpointId, Lease,
-    stream::{Connections, Failure, FailureKind},
+    Call, Lease,
+    stream::{Failure, FailureKind},
 };
 
 use self::{
     answer::Framing,
     attempt::Tried,
-    download::{Download, Held},
+    download::{Broken, Download, Held},
     guarded::Complaint,
+    hop::{Answered, Hop},
     upload::{Source, Upload},
 };
 use crate::{
-    auth::Principal,
-    edge::Sent,
     error::Error,
     exchange::{Exchange, Served},
-    gateway::{Gateway, Upstream, Worker},
-    route::Route,
+    kept::{self, Kept},
 };
-
-/// Everything that stays the same over a request's attempts.
-pub struct Hop<'a> {
-    pub gateway: &'a Gateway,
-    pub request: &'a HttpRequest,
-    pub sent: &'a Sent<'a>,
-    pub upstream: &'a Upstream,
-    /// Bytes that come off the front of the path.
-    pub strip: usize,
-    pub principal: Option<&'a Principal>,
-    pub deadline: Deadline,
-    pub connections: &'a Connections,
-    /// The request may be made twice.
-    pub idempotent: bool,
-    body_limit: u64,
-}
 
 /// Sends the request upstream and passes the answer on.
 pub async fn forward(
     hop: &Hop<'_>,
     source: &Source,
     exchange: &mut Exchange<'_>,
-) -> Result<HttpResponse, Error> {
-    let reading = Upload::read(hop.request, source, hop.body_limit, &hop.gateway.edge);
+) -> Result<Answered, Error> {
+    let reading = Upload::read(hop.request, source, hop.route.body_limit, &hop.gateway.edge);
     let read = timeout_at(hop.deadline.at().into(), reading).await;
     let (mut upload, complaint) = read.unwrap_or(Err(Error::BodyTooSlow))?;
     let started = Instant::now();
@@ -71,60 +56,25 @@ pub async fn forward(
         .pool
         .admit(started)
         .map_err(|error| hop.failed(error))?;
-    let mut tried = Vec::new();
     let mut lease = call
-        .lease(&tried, hop.idempotent, started)
+        .lease(hop.idempotent, started)
         .map_err(|error| hop.failed(error))?;
     let last = loop {
-        let over = hop
-            .attempt(lease, &mut upload, &mut call, exchange, tried.len())
-            .await;
-        tried.push(over.lease.endpoint().id.clone());
-        match hop.another(&over, &call, &upload, &tried).await {
+        let over = hop.attempt(lease, &mut upload, &mut call, exchange).await;
+        match hop.another(&over, &mut call, &upload).await {
             Some(next) => lease = next,
             None => break over,
         }
         over.give_up();
     };
+    exchange.served = Some(served(&last.lease, call.tried().len(), started));
     call.settle(&last.outcome, Instant::now());
-    exchange.served = Some(served(&last.lease, tried.len(), started));
-    hop.deliver(last, &complaint, exchange)
+    hop.deliver(last, &complaint, exchange).await
 }
 
-impl<'a> Hop<'a> {
-    /// A routed request's hop; the deadline counts from when the request arrived.
-    pub fn new(
-        worker: &'a Worker,
-        request: &'a HttpRequest,
-        sent: &'a Sent<'a>,
-        route: &'a Route,
-        (name, strip): (&str, usize),
-        principal: Option<&'a Principal>,
-        started: Instant,
-    ) -> Self {
-        let (upstream, transport) = worker.upstream(name);
-        Self {
-            gateway: &worker.gateway,
-            request,
-            sent,
-            upstream,
-            strip,
-            principal,
-            deadline: Deadline::after(started, route.timeout),
-            connections: &transport.connections,
-            body_limit: route.body_limit,
-            idempotent: is_idempotent(request, route),
-        }
-    }
-
+impl Hop<'_> {
     /// The lease for another attempt, after the wait that comes before it, if there is to be one.
-    async fn another(
-        &self,
-        over: &Tried,
-        call: &Call,
-        upload: &Upload,
-        tried: &[EndpointId],
-    ) -> Option<Lease> {
+    async fn another(&self, over: &Tried, call: &mut Call, upload: &Upload) -> Option<Lease> {
         let now = Instant::now();
         let attempted = Attempted {
             idempotent: self.idempotent,
@@ -135,7 +85,7 @@ impl<'a> Hop<'a> {
                 .map_or_else(|failure| failure.written, |_| true),
             replayable: upload.at_hand(),
             answer_begun: false,
-            attempts: u32::try_from(tried.len()).unwrap_or(u32::MAX),
+            attempts: u32::try_from(call.tried().len()).unwrap_or(u32::MAX),
             remaining: self.deadline.remaining(now).unwrap_or_default(),
         };
         let pool = &self.upstream.pool;
@@ -147,18 +97,18 @@ impl<'a> Hop<'a> {
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
-        let next = call.lease(tried, self.idempotent, Instant::now()).ok()?;
+        let next = call.lease(self.idempotent, Instant::now()).ok()?;
         pool.retried(over.outcome.error_type().unwrap_or("status"));
         Some(next)
     }
 
     /// The client's answer: the upstream's, or an error that says why there is none.
-    fn deliver(
+    async fn deliver(
         &self,
         last: Tried,
         complaint: &Complaint,
         exchange: &mut Exchange<'_>,
-    ) -> Result<HttpResponse, Error> {
+    ) -> Result<Answered, Error> {
         let Tried {
             lease,
             mut span,
@@ -187,20 +137,35 @@ impl<'a> Hop<'a> {
         let held = Held {
             lease,
             span,
-            place: exchange.place.take(),
+            place: exchange.place.clone(),
         };
         let body = Download::new(body, framing, status, held, self.gateway.edge.answer_idle());
-        Ok(answer::with_body(
-            answer::head(code, &head.headers, self.stripped()),
-            framing,
-            self.request.version(),
-            body,
-        ))
+        let out = answer::head(code, &head.headers, self.stripped());
+        if self.may_be_kept(code, &head.headers, framing) {
+            let read = body.whole(self.deadline.at()).await;
+            let read = read.map_err(|broken| self.cut(&broken))?;
+            return Ok(Answered::Whole(Arc::new(Kept::new(&out, read))));
+        }
+        let version = self.request.version();
+        Ok(Answered::Flowing(answer::with_body(
+            out, framing, version, body,
+        )))
+    }
+
+    fn may_be_kept(&self, code: StatusCode, headers: &http::HeaderMap, framing: Framing) -> bool {
+        let small = |most| {
+            matches!(framing, Framing::Known(length) if length <= most) && code == StatusCode::OK
+        };
+        self.whole.is_some_and(small) && kept::may_be_given_again(headers)
     }
 
     /// What came off the front of the path, and has to go back in front of the upstream's own paths.
     fn stripped(&self) -> &str {
-        &self.sent.path.path()[..self.strip]
+        &self.sent.path.path()[..self.stripped]
+    }
+
+    fn cut(&self, broken: &Broken) -> Error {
+        self.failed(upstream::Error::bad_answer(&self.upstream.name, broken))
     }
 
     fn explain(&self, failure: &Failure, complaint: &Complaint) -> Error {
@@ -209,6 +174,7 @@ impl<'a> Hop<'a> {
         tracing::debug!(upstream = name, %failure, written = failure.written, "no answer");
         match failure.kind {
             FailureKind::RequestBody => complaint.error(),
+            FailureKind::RequestLate => Error::BodyTooSlow,
             FailureKind::Timeout => self.failed(upstream::Error::timeout(name)),
             FailureKind::BadAnswer => self.failed(upstream::Error::bad_answer(name, why)),
             FailureKind::ConnectRefused | FailureKind::ConnectTimeout | FailureKind::Reset => {
@@ -241,10 +207,4 @@ fn served(lease: &Lease, attempts: usize, started: Instant) -> Served {
         attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
         took: started.elapsed(),
     }
-}
-
-/// Whether this request may be made twice on this route.
-fn is_idempotent(request: &HttpRequest, route: &Route) -> bool {
-    let keyed = route.idempotent && request.headers().contains_key("idempotency-key");
-    retry::idempotent(request.method().as_str(), keyed)
 }

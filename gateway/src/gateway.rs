@@ -3,7 +3,11 @@
 //! Policy state (routes, limits, keys, pools with their breakers) is one `Gateway`, built once and shared by all workers: built for each of them, every limit would be multiplied and each breaker would trip alone.
 //! Connections belong to a worker, and to one upstream: a slow one cannot take another's.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use actix_web::http::header::HeaderMap;
 use http::HeaderValue;
@@ -11,16 +15,19 @@ use resilience::retry::Retry;
 use service::{BadValue, StartError};
 use telemetry::http::ClientMetrics;
 use upstream::{
-    Pool, call,
+    Deadline, Pool, call,
     stream::{Connections, StreamConfig},
 };
 
 use crate::{
-    auth::{Keys, Principal},
+    auth::{Authenticator, Principal, config::TokensConfig, gauges::Gauges, refresh},
+    coalesce::Flights,
     config::{Edge, Settings},
     error::Error,
-    fallback::Fallbacks,
+    fallback,
+    fallback::{Fallbacks, config::Fallback, last_good::LastGood},
     limit::Limits,
+    maintenance::Maintenance,
     metrics::{AuthDecisions, Metrics},
     route::table::Table,
     route::{Aggregate, Route, Target},
@@ -34,15 +41,18 @@ pub struct Gateway {
     /// Our own hop, as `Via` has it.
     pub via: HeaderValue,
     pub routes: Table,
+    pub maintenance: Maintenance,
     pub limits: Limits,
     pub shed: Shed,
+    pub flights: Flights,
     pub fallbacks: Fallbacks,
     pub stats: Stats,
     pub metrics: Metrics,
     pub retry: Retry,
     pub client_metrics: ClientMetrics,
     pub upstreams: BTreeMap<Arc<str>, Upstream>,
-    keys: Keys,
+    pub tokens: TokensConfig,
+    pub auth: Authenticator,
     auth_decisions: AuthDecisions,
 }
 
@@ -85,16 +95,28 @@ impl Gateway {
         let metrics = Metrics::register(&around.registry)?;
         let routes = Table::new(&settings.routes)?;
         let upstreams = upstreams(&around.pools);
-        needed(&routes, |name| upstreams.contains_key(name))?;
+        let fallbacks = Fallbacks {
+            named: fallback::config::build(&settings.fallbacks)?,
+            last_good: LastGood::new(&settings.kept, metrics.last_good.clone()),
+        };
+        needed(&routes, &fallbacks.named, &settings.tokens, |name| {
+            upstreams.contains_key(name)
+        })?;
+        let auth = Authenticator::new(&settings.keys, &settings.tokens);
+        let gauges = Gauges::new(auth.keyring.clone())?;
+        around.registry.register(Box::new(gauges))?;
         Ok(Self {
             via: HeaderValue::try_from(format!("1.1 {}", settings.edge.via))
                 .expect("the configuration was checked"),
             limits: Limits::new(&settings.limits, &settings.keys, &metrics),
             shed: Shed::new(settings.edge.in_flight, metrics.clone()),
-            fallbacks: Fallbacks::new(&settings.fallbacks, metrics.clone()),
+            flights: Flights::new(metrics.coalesced()),
+            fallbacks,
             stats: Stats::new(routes.iter().len(), Instant::now()),
             auth_decisions: metrics.auth_decisions(),
-            keys: Keys::new(&settings.keys),
+            auth,
+            tokens: settings.tokens,
+            maintenance: Maintenance::new(&routes, metrics.clone()),
             edge: settings.edge,
             retry: Retry::default(),
             client_metrics: around.client_metrics,
@@ -104,23 +126,40 @@ impl Gateway {
         })
     }
 
+    /// The end of the time that a route's own upstream has: where another service stands behind it, half is left for that.
+    pub fn deadline_of_first(&self, route: &Route, started: Instant) -> Deadline {
+        let behind =
+            |name: &Arc<str>| matches!(self.fallbacks.named.get(name), Some(Fallback::Service(_)));
+        if route.fallbacks.iter().any(behind) {
+            Deadline::after(started, route.timeout / 2)
+        } else {
+            route.deadline(started)
+        }
+    }
+
     /// Who makes the request; whether the route lets them.
-    pub fn authenticate(
+    pub async fn authenticate(
         &self,
         route: &Route,
         headers: &HeaderMap,
-    ) -> Result<Option<&Principal>, Error> {
-        let decided = self
-            .keys
-            .authenticate(route.access, headers)
-            .and_then(|principal| match principal {
-                Some(known) if !known.has(&route.scopes) => Err(Error::Scope {
-                    needed: route.scopes.join(" "),
-                }),
-                other => Ok(other),
-            });
+        now: SystemTime,
+    ) -> Result<Option<Arc<Principal>>, Error> {
+        let asked = self.auth.authenticate(route.access, headers, now).await;
+        let decided = match asked.map_err(Error::Credentials) {
+            Ok(Some(known)) if !known.has(&route.scopes) => Err(Error::Scope {
+                needed: route.scopes.join(" "),
+            }),
+            other => other,
+        };
         self.auth_decisions.count(&decided);
         decided
+    }
+
+    /// Keeps the keys that sign tokens fresh; runs on the main thread for as long as the process.
+    pub async fn keep_keys(self: Arc<Self>) {
+        let publisher = &self.upstreams[self.tokens.upstream.as_str()];
+        let calls = call::Client::new(publisher.pool.clone(), self.client_metrics.clone());
+        refresh::keep(&self.auth.keyring, &self.tokens, calls, &self.metrics).await;
     }
 }
 
@@ -140,8 +179,28 @@ fn upstreams(pools: &BTreeMap<String, Arc<Pool>>) -> BTreeMap<Arc<str>, Upstream
     pools.iter().map(upstream).collect()
 }
 
-/// Every service that a route speaks of must be watched.
-pub(crate) fn needed(routes: &Table, watched: impl Fn(&str) -> bool) -> Result<(), BadValue> {
+/// Every service that a route speaks of must be watched, and the one that publishes the keys of tokens.
+pub(crate) fn needed(
+    routes: &Table,
+    fallbacks: &BTreeMap<Arc<str>, Fallback>,
+    tokens: &TokensConfig,
+    watched: impl Fn(&str) -> bool,
+) -> Result<(), BadValue> {
+    if !watched(&tokens.upstream) {
+        let reason = format!("name it as [upstreams.{}]", tokens.upstream);
+        return Err(BadValue::new("tokens.upstream", &tokens.upstream, reason));
+    }
+    for (name, fallback) in fallbacks {
+        if let Fallback::Service(other) = fallback
+            && !watched(&other.service)
+        {
+            return Err(BadValue::new(
+                format!("fallbacks.{name}.service"),
+                &other.service,
+                "is not watched: name it in [upstreams]",
+            ));
+        }
+    }
     for route in routes.iter() {
         let services: &[&str] = match &route.target {
             Target::Upstream { name, .. } => &[name],

@@ -20,8 +20,14 @@ pub mod route;
 
 pub mod auth;
 
+pub mod maintenance;
+
 pub mod limit;
 pub mod shed;
+
+pub mod kept;
+
+pub mod coalesce;
 
 pub mod forward;
 
@@ -52,10 +58,8 @@ use self::{
 /// The gateway's own configuration as it is shipped.
 pub const DEFAULTS: &str = include_str!("../gateway.toml");
 
-/// How often clients that are back at their full quota are forgotten, and the gateways are counted.
-const HOUSEKEEPING: Duration = Duration::from_secs(1);
-/// Forgetting walks over all keys: once a minute is enough for a map that is bounded anyway.
-const PRUNE_EVERY: u32 = 60;
+/// Forgetting clients that are back at their full quota walks over all keys: once a minute is enough for a map that is bounded anyway.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
 
 /// Builds the shared state once, and what each worker has for itself in each.
 pub async fn build(settings: Settings, context: Context) -> Result<App, StartError> {
@@ -72,9 +76,10 @@ pub async fn build(settings: Settings, context: Context) -> Result<App, StartErr
         identity: context.identity.clone(),
     };
     let keeping = keep_house(gateway.clone(), context.own.clone());
-    Ok(App::public(routes(gateway))
+    let maintenance = maintenance::setting(gateway.clone());
+    Ok(app(gateway)
         .admin(admin::configure(desk))
-        .edge()
+        .setting(maintenance)
         .task(answering)
         .task(keeping))
 }
@@ -86,7 +91,22 @@ pub async fn build(settings: Settings, context: Context) -> Result<App, StartErr
 pub fn check(settings: &Settings, common: &Common) -> Result<(), BadValue> {
     config::check(settings)?;
     let routes = Table::new(&settings.routes)?;
-    gateway::needed(&routes, |name| common.upstreams.contains_key(name))
+    let fallbacks = fallback::config::build(&settings.fallbacks)?;
+    gateway::needed(&routes, &fallbacks, &settings.tokens, |name| {
+        common.upstreams.contains_key(name)
+    })
+}
+
+/// The public side, and the task that keeps what it needs fresh.
+pub fn app(gateway: Arc<Gateway>) -> App {
+    let keeping = gateway.clone().keep_keys();
+    public(gateway).task(keeping)
+}
+
+/// The public side alone.
+pub fn public(gateway: Arc<Gateway>) -> App {
+    let trusted = gateway.edge.trusted_proxies.clone();
+    App::public(routes(gateway)).edge(move |peer| client::counted(peer, &trusted))
 }
 
 /// Every request comes to one handler: the only router is `route.rs`, on the canonical path.
@@ -109,18 +129,18 @@ fn views(context: &Context) -> BTreeMap<String, consul::View> {
         .collect()
 }
 
-async fn keep_house(gateway: Arc<Gateway>, own: consul::View) {
-    for round in 1_u32.. {
-        let healthy = own
-            .current()
-            .endpoints()
-            .iter()
-            .filter(|endpoint| endpoint.eligible())
-            .count();
-        gateway.limits.share_with(healthy);
-        if round.is_multiple_of(PRUNE_EVERY) {
-            gateway.limits.prune();
+/// Shares the quotas with every healthy gateway from the moment that Consul tells of it, and forgets old clients.
+pub async fn keep_house(gateway: Arc<Gateway>, own: consul::View) {
+    let mut changes = own.subscribe();
+    let mut prune = tokio::time::interval(PRUNE_EVERY);
+    loop {
+        let gateways = changes.borrow_and_update().clone();
+        let healthy = gateways.endpoints().iter().filter(|one| one.eligible());
+        gateway.limits.share_with(healthy.count());
+        tokio::select! {
+            // Cannot fail and so cannot spin: `own` keeps the sender.
+            _ = changes.changed() => {}
+            _ = prune.tick() => gateway.limits.prune(),
         }
-        tokio::time::sleep(HOUSEKEEPING).await;
     }
 }

@@ -16,6 +16,7 @@ use std::{
     },
 };
 
+use prometheus::IntGauge;
 use resilience::limiter::{Decision, Limiter};
 
 use self::quota::{Allowance, LimitsConfig, Quota};
@@ -36,6 +37,7 @@ pub struct Limits {
     groups: HashMap<Arc<str>, Group>,
     /// Healthy gateways: what each request is charged.
     gateways: AtomicU32,
+    sharing: IntGauge,
 }
 
 struct Group {
@@ -77,6 +79,7 @@ impl Limits {
             address_decisions: metrics.limit_decisions(ADDRESS),
             groups: config.groups.iter().map(group).collect(),
             gateways: AtomicU32::new(1),
+            sharing: metrics.quota_gateways.clone(),
         }
     }
 
@@ -101,7 +104,7 @@ impl Limits {
             .get(group)
             .expect("the configuration was checked: every route's group exists");
         let limiter = who
-            .and_then(|who| group.own.get(&*who.key))
+            .and_then(|who| group.own.get(who.key.as_deref()?))
             .unwrap_or(&group.shared);
         let charged = who.map_or(Charged::Address(client.key), |who| {
             Charged::Subject(who.subject.clone())
@@ -116,6 +119,7 @@ impl Limits {
     /// Takes over how many gateways share the quotas; the own one counts even before Consul says so.
     pub fn share_with(&self, gateways: usize) {
         let gateways = u32::try_from(gateways).unwrap_or(u32::MAX).max(1);
+        self.sharing.set(gateways.into());
         if self.gateways.swap(gateways, Ordering::Relaxed) != gateways {
             tracing::info!(gateways, "quotas are shared by another number of gateways");
         }
@@ -209,7 +213,7 @@ mod tests {
         Principal {
             subject: subject.into(),
             scopes: "".into(),
-            key: key.into(),
+            key: Some(key.into()),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Every label has a closed set of values: names from configuration, codes from this crate.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use crate::error::Error;
 
@@ -17,12 +17,22 @@ pub struct Metrics {
     refusals: IntCounterVec,
     /// Answers from a fallback, by route and source.
     fallbacks: IntCounterVec,
+    /// Reads on routes that coalesce, by how they came to their answer.
+    coalesced: IntCounterVec,
+    /// What is remembered of good answers.
+    pub last_good: LastGoodMetrics,
     /// Parts that an aggregate had to leave out.
     aggregate_missing: IntCounterVec,
     /// Requests turned away because the gateway was full, by priority.
     shed: IntCounterVec,
+    /// Requests for the keys that sign tokens, by what became of them.
+    keyset_refreshes: IntCounterVec,
+    /// 1 while an operator has closed the route, else 0.
+    maintenance: IntGaugeVec,
     /// Requests that hold a place in the gateway now.
     pub in_flight: IntGauge,
+    /// Healthy gateways that share the quotas; a request is charged as many cells.
+    pub quota_gateways: IntGauge,
 }
 
 /// The two counters of one limit group.
@@ -30,6 +40,24 @@ pub struct Metrics {
 pub struct Decisions {
     pub admitted: IntCounter,
     pub refused: IntCounter,
+}
+
+/// The store of last good answers.
+#[derive(Clone)]
+pub struct LastGoodMetrics {
+    /// Bytes that last good answers take now.
+    pub bytes: IntGauge,
+    /// Last good answers that are kept now.
+    pub entries: IntGauge,
+    /// Last good answers that made room for others.
+    pub evictions: IntCounter,
+}
+
+/// How reads on routes that coalesce came to their answer.
+pub struct Coalesced {
+    pub led: IntCounter,
+    pub shared: IntCounter,
+    pub alone: IntCounter,
 }
 
 /// The counters of what becomes of credentials.
@@ -58,11 +86,19 @@ impl Metrics {
             registry.register(Box::new(counter.clone()))?;
             Ok::<_, prometheus::Error>(counter)
         };
-        let in_flight = IntGauge::new(
-            "lictor_gateway_in_flight",
-            "Requests that hold a place in the gateway now.",
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        let maintenance = IntGaugeVec::new(
+            Opts::new(
+                "lictor_route_maintenance",
+                "1 while an operator has closed the route, else 0.",
+            ),
+            &["route"],
         )?;
-        registry.register(Box::new(in_flight.clone()))?;
+        registry.register(Box::new(maintenance.clone()))?;
         Ok(Self {
             limit_decisions: counter(
                 "lictor_rate_limit_decisions_total",
@@ -84,6 +120,12 @@ impl Metrics {
                 "Answers from a fallback, by route and source.",
                 &["route", "source"],
             )?,
+            coalesced: counter(
+                "lictor_coalesced_total",
+                "Reads on routes that coalesce, by how they came to their answer.",
+                &["result"],
+            )?,
+            last_good: LastGoodMetrics::register(registry)?,
             aggregate_missing: counter(
                 "lictor_aggregate_missing_total",
                 "Parts that an aggregate had to leave out.",
@@ -94,7 +136,20 @@ impl Metrics {
                 "Requests turned away because the gateway was full, by priority.",
                 &["priority"],
             )?,
-            in_flight,
+            keyset_refreshes: counter(
+                "lictor_keyset_refreshes_total",
+                "Requests for the keys that sign tokens, by what became of them.",
+                &["result"],
+            )?,
+            maintenance,
+            in_flight: gauge(
+                "lictor_gateway_in_flight",
+                "Requests that hold a place in the gateway now.",
+            )?,
+            quota_gateways: gauge(
+                "lictor_rate_limit_gateways",
+                "Healthy gateways that share the quotas; a request is charged as many cells.",
+            )?,
         })
     }
 
@@ -125,6 +180,16 @@ impl Metrics {
         self.fallbacks.with_label_values(&[route, source]).inc();
     }
 
+    /// The counters of coalescing, resolved once.
+    pub fn coalesced(&self) -> Coalesced {
+        let result = |result| self.coalesced.with_label_values(&[result]);
+        Coalesced {
+            led: result("led"),
+            shared: result("shared"),
+            alone: result("alone"),
+        }
+    }
+
     /// An aggregate went out without one of its parts.
     pub fn missing(&self, aggregate: &'static str, part: &str) {
         self.aggregate_missing
@@ -132,8 +197,46 @@ impl Metrics {
             .inc();
     }
 
+    /// The keys that sign tokens were asked for.
+    pub fn keys_refreshed(&self, result: &'static str) {
+        self.keyset_refreshes.with_label_values(&[result]).inc();
+    }
+
+    /// An operator closed or opened a route.
+    pub fn maintenance(&self, route: &str, closed: bool) {
+        self.maintenance
+            .with_label_values(&[route])
+            .set(i64::from(closed));
+    }
+
     /// A request was turned away to keep the others well.
     pub fn shed(&self, priority: &'static str) {
         self.shed.with_label_values(&[priority]).inc();
+    }
+}
+
+impl LastGoodMetrics {
+    fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        let evictions = IntCounter::new(
+            "lictor_last_good_evictions_total",
+            "Last good answers that made room for others.",
+        )?;
+        registry.register(Box::new(evictions.clone()))?;
+        Ok(Self {
+            bytes: gauge(
+                "lictor_last_good_bytes",
+                "Bytes that last good answers take now.",
+            )?,
+            entries: gauge(
+                "lictor_last_good_entries",
+                "Last good answers that are kept now.",
+            )?,
+            evictions,
+        })
     }
 }

@@ -1,21 +1,36 @@
 //! The life of a request: read this first. The statements of `serve` are its phases, in order.
 //!
-//! A request is read once, charged to its address, routed, authenticated, charged to its principal, given a place, and answered by an upstream or by the gateway itself.
+//! A request is read once, charged to its address, routed, given a place, authenticated, charged to its principal, and answered by an upstream or by the gateway itself.
 //! Whatever fails ends here as one error; `error.rs` says what each means, `exchange.rs` writes what every answer carries.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::SystemTime};
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::{
-    aggregate, edge,
+    aggregate,
+    auth::Principal,
+    edge,
+    edge::Sent,
     error::Error,
     exchange::Exchange,
+    fallback,
     forward::upload::Source,
-    forward::{self, Hop},
+    forward::{again, hop::Hop, hop::Way},
     gateway::Worker,
-    route::Target,
+    kept::key::Key,
+    route::{Route, Target},
 };
+
+/// What is asked once it is known who asks: the same for every hop of a request.
+pub struct Asked<'a> {
+    pub request: &'a HttpRequest,
+    pub sent: &'a Sent<'a>,
+    pub route: &'a Route,
+    pub principal: Option<&'a Principal>,
+    /// What it has in common with reads whose answers it may have.
+    pub key: Option<Key>,
+}
 
 /// Answers one request, whatever happens.
 pub async fn handle(
@@ -45,36 +60,37 @@ async fn serve<'g>(
         .routes
         .find(sent.path.path(), request.method().as_str())?;
     exchange.routed(request, found.route);
-    let principal = gateway.authenticate(found.route, request.headers())?;
+    gateway.maintenance.admit(found.route)?;
+    exchange.place = Some(Rc::new(gateway.shed.admit(found.route.priority)?));
+    let known = gateway
+        .authenticate(found.route, request.headers(), SystemTime::now())
+        .await?;
+    let principal = known.as_deref();
     exchange.identified(principal);
     exchange.charge(
         gateway
             .limits
             .principal(&found.route.limit, principal, &exchange.client),
     )?;
-    exchange.place = Some(gateway.shed.admit(found.route.priority)?);
+    let asked = Asked {
+        request,
+        sent: &sent,
+        route: found.route,
+        principal,
+        key: Key::of(found.route, request, &sent, principal, source),
+    };
     let answer = match &found.route.target {
         Target::Upstream { name, strip } => {
-            let hop = Hop::new(
-                worker,
-                request,
-                &sent,
-                found.route,
-                (name, *strip),
-                principal,
-                exchange.started,
-            );
+            let way = Way::own(name, *strip, &sent);
+            let deadline = gateway.deadline_of_first(found.route, exchange.started);
+            let hop = Hop::new(worker, &asked, way, deadline);
             // Boxed, both: their states are kilobytes, and the layers around a handler move its future several times.
-            Box::pin(forward::forward(&hop, source, exchange)).await
+            Box::pin(again::forward(&hop, source, asked.key.as_ref(), exchange)).await
         }
         Target::Aggregate(kind) => {
-            Box::pin(aggregate::answer(
-                worker, *kind, &found, principal, exchange,
-            ))
-            .await
+            let answer = aggregate::answer(worker, *kind, &found, principal, exchange);
+            again::remember_own(gateway, &asked, Box::pin(answer).await)
         }
     };
-    gateway
-        .fallbacks
-        .or(answer, found.route, request.method().as_str())
+    fallback::or(answer, worker, &asked, exchange).await
 }

@@ -4,16 +4,21 @@
 //! An upstream's pattern is a prefix on a segment boundary, an aggregate's is the whole path; which route wins is `route/table.rs`'s.
 //! A route stays whatever the state of its upstream: an unavailable service is 503, never 404 and never somebody else's route.
 
+pub mod keeping;
 pub mod method;
 pub mod pattern;
 pub mod table;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde::Deserialize;
 use service::BadValue;
+use upstream::Deadline;
 
-use self::{method::Methods, pattern::Pattern};
+use self::{keeping::Answers, method::Methods, pattern::Pattern};
 use crate::auth::Access;
 
 /// A route as configuration gives it: `[routes.NAME]`.
@@ -41,8 +46,18 @@ pub struct RouteConfig {
     /// A POST with an `Idempotency-Key` may be sent twice: the service keeps the key.
     #[serde(default)]
     pub idempotent: bool,
-    /// The fallback that answers a GET when the upstream cannot.
-    pub fallback: Option<String>,
+    /// What may answer a GET when the upstream cannot, in this order.
+    #[serde(default)]
+    pub fallbacks: Vec<String>,
+    /// Whom an answer is for: the caller alone, unless it says otherwise.
+    #[serde(default)]
+    pub answers: Answers,
+    /// The last good answer to a GET stands in, before the fallbacks, while it is no older; 0: none is kept.
+    #[serde(default)]
+    pub last_good_ms: u64,
+    /// Identical GETs at the same time share one upstream call.
+    #[serde(default)]
+    pub coalesce: bool,
     #[serde(default)]
     pub priority: Priority,
 }
@@ -83,7 +98,10 @@ pub struct Route {
     pub timeout: Duration,
     pub body_limit: u64,
     pub idempotent: bool,
-    pub fallback: Option<Arc<str>>,
+    pub fallbacks: Vec<Arc<str>>,
+    pub answers: Answers,
+    pub last_good: Option<Duration>,
+    pub coalesce: bool,
     pub priority: Priority,
     pub pattern: Pattern,
 }
@@ -153,6 +171,7 @@ impl Route {
                 "a public route asks nobody for scopes",
             );
         }
+        keeping::check(name, configured)?;
         Ok(Self {
             name: name.into(),
             template: configured.path.as_str().into(),
@@ -165,9 +184,29 @@ impl Route {
             timeout: Duration::from_millis(configured.timeout_ms),
             body_limit: configured.body_limit_bytes,
             idempotent: configured.idempotent,
-            fallback: configured.fallback.as_deref().map(Into::into),
+            fallbacks: configured
+                .fallbacks
+                .iter()
+                .map(|name| name.as_str().into())
+                .collect(),
+            answers: configured.answers,
+            last_good: (configured.last_good_ms > 0)
+                .then_some(Duration::from_millis(configured.last_good_ms)),
+            coalesce: configured.coalesce,
             priority: configured.priority,
             pattern,
         })
+    }
+}
+
+impl Route {
+    /// Whether answers are given again, to others or later.
+    pub fn keeps(&self) -> bool {
+        self.coalesce || self.last_good.is_some()
+    }
+
+    /// The end of the total time of a request that came at `started`.
+    pub fn deadline(&self, started: Instant) -> Deadline {
+        Deadline::after(started, self.timeout)
     }
 }

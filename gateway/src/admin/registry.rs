@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -34,10 +35,19 @@ pub struct Instance {
 #[derive(Debug)]
 pub struct External {
     pub name: String,
-    pub host: String,
+    pub address: IpAddr,
     pub port: u16,
     /// What the agent asks to find out whether it is well.
     pub check: String,
+}
+
+/// Why a service is not registered.
+#[derive(Debug)]
+pub enum Refused {
+    /// The watch would skip an instance at this address.
+    Address,
+    /// The agent did not take it.
+    Agent(consul::Error),
 }
 
 /// Asks the task on the main thread; clones ask the same one.
@@ -48,7 +58,7 @@ pub struct Registry {
 
 enum Question {
     All(oneshot::Sender<BTreeMap<String, View>>),
-    Register(External, oneshot::Sender<Result<String, consul::Error>>),
+    Register(External, oneshot::Sender<Result<String, Refused>>),
 }
 
 /// Questions that wait; people and scripts ask them one by one.
@@ -73,7 +83,7 @@ impl Registry {
     }
 
     /// Registers a service with the agent; its instance id. `None` when the process is leaving.
-    pub async fn register(&self, external: External) -> Option<Result<String, consul::Error>> {
+    pub async fn register(&self, external: External) -> Option<Result<String, Refused>> {
         let (answer, answered) = oneshot::channel();
         self.questions
             .send(Question::Register(external, answer))
@@ -96,12 +106,19 @@ async fn serve(agent: Agent, routed: BTreeMap<String, View>, mut asked: mpsc::Re
                 let _ = answer.send(views.clone());
             }
             Question::Register(external, answer) => {
-                let definition = definition(external);
-                let registered = agent.register(&definition).await;
-                let _ = answer.send(registered.map(|()| definition.id));
+                let _ = answer.send(register(&agent, external).await);
             }
         }
     }
+}
+
+async fn register(agent: &Agent, external: External) -> Result<String, Refused> {
+    if !agent.believes(external.address) {
+        return Err(Refused::Address);
+    }
+    let definition = definition(external);
+    agent.register(&definition).await.map_err(Refused::Agent)?;
+    Ok(definition.id)
 }
 
 async fn watch_the_rest(
@@ -126,10 +143,11 @@ async fn watch_the_rest(
 fn definition(external: External) -> Definition {
     let External {
         name,
-        host,
+        address,
         port,
         check,
     } = external;
+    let host = address.to_string();
     Definition {
         id: format!(
             "{name}-{}-{port}",

@@ -1,4 +1,4 @@
-//! What the gateway says of itself on the admin listener: each route's last minute, each upstream as seen from here.
+//! What the gateway says of itself on the admin listener: each route's last minute, each breaker.
 
 use std::time::{Duration, Instant};
 
@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::{
     admin::Desk,
+    gateway::Gateway,
     route::{Route, Target},
     stats::Summary,
 };
@@ -28,6 +29,8 @@ struct RouteStatus<'a> {
     path: &'a str,
     methods: String,
     upstream: Option<&'a str>,
+    /// An operator has closed it.
+    maintenance: bool,
     /// The last minute.
     #[serde(flatten)]
     summary: Summary,
@@ -61,14 +64,14 @@ pub async fn status(desk: web::Data<Desk>) -> HttpResponse {
         routes: gateway
             .routes
             .iter()
-            .map(|route| RouteStatus::of(route, gateway.stats.summary(route.index, now)))
+            .map(|route| RouteStatus::of(route, gateway, now))
             .collect(),
         upstreams: breakers.collect(),
     })
 }
 
 impl<'a> RouteStatus<'a> {
-    fn of(route: &'a Route, summary: Summary) -> Self {
+    fn of(route: &'a Route, gateway: &Gateway, now: Instant) -> Self {
         let upstream = match &route.target {
             Target::Upstream { name, .. } => Some(&**name),
             Target::Aggregate(_) => None,
@@ -78,19 +81,8 @@ impl<'a> RouteStatus<'a> {
             path: &route.template,
             methods: route.methods.to_string(),
             upstream,
-            summary,
+            maintenance: gateway.maintenance.retry_after(route).is_some(),
+            summary: gateway.stats.summary(route.index, now),
         }
     }
-}
-
-/// `GET /upstreams`.
-pub async fn upstreams(desk: web::Data<Desk>) -> HttpResponse {
-    let now = Instant::now();
-    let all: Vec<upstream::Status> = desk
-        .gateway
-        .upstreams
-        .values()
-        .map(|upstream| upstream.pool.status(now))
-        .collect();
-    HttpResponse::Ok().json(serde_json::json!({ "upstreams": all }))
 }

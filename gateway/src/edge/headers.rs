@@ -2,6 +2,8 @@
 //!
 //! What of it upstream gets to see is `forward/introduction.rs`'s; the way back is `forward/answer.rs`'s.
 
+use std::{net::Ipv6Addr, num::NonZeroU16};
+
 use actix_web::{
     dev::RequestHead,
     http::{
@@ -72,10 +74,7 @@ fn check_host(head: &RequestHead) -> Result<&str, Error> {
         return Err(Error::Host("there must be exactly one Host header"));
     };
     let host = host.to_str().map_err(|_| Error::Host("Host is not text"))?;
-    let authority: http::uri::Authority = host
-        .parse()
-        .map_err(|_| Error::Host("Host is not an authority"))?;
-    if host.contains('@') || authority.host().is_empty() {
+    if !is_host_and_port(host) {
         return Err(Error::Host("Host is not a host and a port"));
     }
     if head.version < Version::HTTP_10 {
@@ -87,6 +86,24 @@ fn check_host(head: &RequestHead) -> Result<&str, Error> {
         }
         _ => Ok(host),
     }
+}
+
+/// A name or an IPv4 address, or an IPv6 address in brackets; then a port, or none.
+/// RFC 3986 allows more in a name (`,`, `;`, `%`); no host is called that, and programs differ in how they read it.
+fn is_host_and_port(text: &str) -> bool {
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, port)) if address.parse::<Ipv6Addr>().is_ok() => (true, port),
+        Some(_) => return false,
+        None => {
+            let end = text.find(':').unwrap_or(text.len());
+            let name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+            (end > 0 && text[..end].bytes().all(name), &text[end..])
+        }
+    };
+    let number = port.strip_prefix(':').map(|digits| {
+        digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<NonZeroU16>().is_ok()
+    });
+    host && number.unwrap_or(port.is_empty())
 }
 
 #[cfg(test)]
@@ -126,6 +143,44 @@ mod tests {
             ("http://user@shop/", &[("host", "shop")]),
         ] {
             assert_eq!(refusal(uri, hosts), Some(400), "{uri} {hosts:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_and_its_port_a_number() {
+        for good in [
+            "shop",
+            "shop:80",
+            "SHOP.example",
+            "my_shop:65535",
+            "127.0.0.1:8080",
+            "[::1]",
+            "[2001:db8::1]:443",
+        ] {
+            assert!(is_host_and_port(good), "{good}");
+        }
+        for bad in [
+            "",
+            ":80",
+            "a,b",
+            "a b",
+            "a/b",
+            "a@b",
+            "shop:",
+            "shop:0",
+            "shop:65536",
+            "shop:+80",
+            "shop:80:80",
+            "shop:http",
+            "a%2eb",
+            "[::1",
+            "[shop]",
+            "[::1]80",
+            "[::1]:",
+            "::1",
+            "a;b",
+        ] {
+            assert!(!is_host_and_port(bad), "{bad}");
         }
     }
 

@@ -19,8 +19,8 @@ use crate::forward::upload::Source;
 
 /// The answer is with the kernel at once; this lets it arrive before the end of the connection resets what the client may still be sending.
 const MOMENT: Duration = Duration::from_millis(100);
-/// A client that is told off while it uploads gets this long to notice.
-const LONGEST: Duration = Duration::from_secs(2);
+/// A client that is told off while it uploads gets this long to notice; one that was too slow is gone within two seconds of its deadline.
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// The last bytes on a connection.
 pub struct Parting {

@@ -10,7 +10,7 @@ use actix_web::{
 };
 
 use super::parting::Parting;
-use crate::{auth, error::Error, forward::upload::Source, path};
+use crate::{error::Error, forward::upload::Source, path};
 
 impl Error {
     /// The problem document; `source` is what may be left of the request's body.
@@ -20,11 +20,9 @@ impl Error {
         if let Some(wait) = facts.retry_after {
             problem = problem.retry_after(wait);
         }
-        if facts.status == 401 {
-            problem = problem.header(
-                WWW_AUTHENTICATE,
-                HeaderValue::from_static("ApiKey realm=\"lictor\", header=\"X-API-Key\""),
-            );
+        for challenge in self.challenges() {
+            let challenge = HeaderValue::try_from(challenge).expect("it was checked to be visible");
+            problem = problem.header(WWW_AUTHENTICATE, challenge);
         }
         if let Self::Method { allow } = self {
             problem = problem.header(
@@ -40,6 +38,17 @@ impl Error {
             return response.map_body(|_, body| part(body, source));
         }
         response
+    }
+
+    /// How to come in, for who was not let in (RFC 9110, 11.6.1; RFC 6750, 3).
+    fn challenges(&self) -> Vec<String> {
+        match self {
+            Self::Credentials(refused) => refused.challenges(),
+            Self::Scope { needed } => vec![format!(
+                "Bearer realm=\"lictor\", error=\"insufficient_scope\", scope=\"{needed}\""
+            )],
+            _ => Vec::new(),
+        }
     }
 
     /// One sentence for the client.
@@ -58,13 +67,10 @@ impl Error {
             Self::Loop => "this request has passed through here before".into(),
             Self::NoRoute => "no route has this path".into(),
             Self::Method { allow } => format!("this path takes {allow}"),
-            Self::Credentials(auth::Refused::Missing) => {
-                "this route wants an API key in X-API-Key".into()
-            }
-            Self::Credentials(auth::Refused::Wrong) => "the API key is not known".into(),
-            Self::Credentials(auth::Refused::Doubled) => "send one credential".into(),
-            Self::Scope { needed } => format!("the key lacks one of the scopes: {needed}"),
+            Self::Credentials(refused) => refused.detail().into(),
+            Self::Scope { needed } => format!("one of the scopes is missing: {needed}"),
             Self::Limited { group, .. } => format!("the limit of {group} is used up"),
+            Self::Maintenance { .. } => "this route is closed for maintenance".into(),
             Self::Shed => "the gateway is full".into(),
             Self::Upstream(error) => error.detail.clone(),
         }
@@ -84,6 +90,7 @@ mod tests {
     use std::{pin::Pin, time::Duration};
 
     use super::*;
+    use crate::auth;
 
     async fn said(error: Error) -> (actix_web::http::header::HeaderMap, serde_json::Value) {
         let response = error.to_response(&Source::none());
@@ -103,12 +110,12 @@ mod tests {
         for (error, status, code) in [
             (Error::Path(path::Refused("x")), 400, "bad_path"),
             (
-                Error::Credentials(auth::Refused::Missing),
+                Error::Credentials(auth::Refused::Missing(auth::Access::Any)),
                 401,
                 "credentials_missing",
             ),
             (
-                Error::Credentials(auth::Refused::Wrong),
+                Error::Credentials(auth::Refused::WrongKey),
                 401,
                 "credentials_wrong",
             ),
@@ -116,6 +123,16 @@ mod tests {
                 Error::Credentials(auth::Refused::Doubled),
                 400,
                 "credentials_doubled",
+            ),
+            (
+                Error::Credentials(auth::Refused::Expired),
+                401,
+                "token_expired",
+            ),
+            (
+                Error::Credentials(auth::Refused::KeysUnavailable),
+                503,
+                "keys_unavailable",
             ),
             (Error::Scope { needed: "a".into() }, 403, "scope_missing"),
             (Error::NoRoute, 404, "no_route"),
@@ -129,6 +146,7 @@ mod tests {
                 429,
                 "rate_limited",
             ),
+            (Error::Maintenance { retry_after: wait }, 503, "maintenance"),
             (Error::Shed, 503, "gateway_overloaded"),
             (Error::Loop, 508, "loop_detected"),
             (
@@ -164,7 +182,7 @@ mod tests {
             );
             assert_eq!(
                 headers.contains_key("www-authenticate"),
-                status == 401,
+                matches!(status, 401 | 403),
                 "{code}"
             );
             assert_eq!(headers.contains_key("retry-after"), waits, "{code}");

@@ -46,6 +46,16 @@ impl Framing {
     }
 }
 
+impl Framing {
+    /// The length that is known to come.
+    pub fn known(self) -> usize {
+        match self {
+            Self::Known(length) => usize::try_from(length).unwrap_or(usize::MAX),
+            Self::Nothing(_) | Self::Unknown => 0,
+        }
+    }
+}
+
 /// The head of the client's answer; the body is still to come.
 /// A `Location` within the upstream gets back what was stripped from the front of the path, so that the client can follow it.
 pub fn head(status: StatusCode, headers: &http::HeaderMap, stripped: &str) -> HttpResponse {

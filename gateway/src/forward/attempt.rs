@@ -9,7 +9,7 @@ use upstream::{
     stream::{Failure, ResponseBody},
 };
 
-use crate::{exchange::Exchange, forward::Hop, forward::shape, forward::upload::Upload};
+use crate::{exchange::Exchange, forward::hop::Hop, forward::shape, forward::upload::Upload};
 
 /// An attempt that is over, with what it still holds.
 pub struct Tried {
@@ -20,17 +20,17 @@ pub struct Tried {
 }
 
 impl Hop<'_> {
-    /// Sends the request to the leased endpoint; `before` attempts were made already.
+    /// Sends the request to the endpoint that the call leased last.
     pub async fn attempt(
         &self,
         mut lease: Lease,
         upload: &mut Upload,
         call: &mut Call,
         exchange: &Exchange<'_>,
-        before: usize,
     ) -> Tried {
         let gateway = self.gateway;
         let now = Instant::now();
+        let before = call.tried().len() - 1;
         let remaining = self.deadline.remaining(now).unwrap_or_default();
         let another =
             self.idempotent && upload.replayable() && before < gateway.retry.most as usize;
@@ -41,22 +41,37 @@ impl Hop<'_> {
             self.request.method().as_str(),
             resend,
         );
-        let request = shape::request(self, exchange, &span, upload.take(), now);
+        let body = upload.take();
+        let flow = body.flow();
+        let request = shape::request(self, exchange, &span, body, now);
         let sending = self
             .connections
             .send(lease.endpoint().address, request, until);
-        let mut answer = call.watch(sending).await;
+        let mut answer = call.watch(flow.as_ref(), sending).await;
         if let Some(unsent) = answer.as_mut().err().and_then(Failure::take_unsent) {
             upload.give_back(unsent);
         }
-        let outcome = answer.as_ref().map_or_else(Failure::outcome, outcome_of);
-        lease.settle(&outcome, Instant::now());
+        let given = until.saturating_duration_since(now);
+        let outcome = match answer.as_ref().map_or_else(Failure::outcome, outcome_of) {
+            Outcome::AttemptTimeout if self.had_too_little(given) => Outcome::DeadlineShort,
+            outcome => outcome,
+        };
+        let now = Instant::now();
+        if let Some(flow) = flow {
+            lease.count_from(flow.ended(now));
+        }
+        lease.settle(&outcome, now);
         Tried {
             lease,
             span,
             outcome,
             answer,
         }
+    }
+
+    /// Whether the service was given less time than a call to it has, because another one had used it up.
+    fn had_too_little(&self, given: Duration) -> bool {
+        self.stands_in && given < self.upstream.pool.config().timeout()
     }
 }
 

@@ -6,17 +6,18 @@
 
 use std::{
     fmt,
-    future::Future as _,
+    future::{Future as _, poll_fn},
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
 use actix_web::body::{BodySize, MessageBody};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::Stream as _;
 use telemetry::http::Attempt;
-use tokio::time::Sleep;
+use tokio::time::{Sleep, timeout_at};
 use upstream::{
     Lease,
     stream::{Cut, ResponseBody},
@@ -32,7 +33,7 @@ pub struct Download {
     lease: Lease,
     /// Taken when the attempt is over; dropped unfinished it counts as cancelled.
     span: Option<Attempt>,
-    _place: Option<Place>,
+    _place: Option<Rc<Place>>,
     idle: Duration,
     /// Made at the first pause; armed while we wait for the upstream.
     timer: Option<Pin<Box<Sleep>>>,
@@ -43,7 +44,7 @@ pub struct Download {
 pub struct Held {
     pub lease: Lease,
     pub span: Attempt,
-    pub place: Option<Place>,
+    pub place: Option<Rc<Place>>,
 }
 
 /// Why a body did not end well.
@@ -80,18 +81,38 @@ impl Download {
         download
     }
 
+    /// All of it, if it comes whole and in time.
+    pub async fn whole(mut self, until: Instant) -> Result<Bytes, Broken> {
+        let reading = async {
+            let mut read = BytesMut::with_capacity(self.framing.known());
+            while let Some(chunk) = poll_fn(|cx| Pin::new(&mut self).poll_next(cx)).await {
+                read.extend_from_slice(&chunk?);
+            }
+            Ok(read.freeze())
+        };
+        let began = Instant::now();
+        match timeout_at(until.into(), reading).await {
+            Ok(read) => read,
+            Err(_) => Err(self.give_up(Broken::Stalled(began.elapsed()))),
+        }
+    }
+
     fn ended(&mut self) {
         if let Some(span) = self.span.take() {
             span.finish(Ok(self.status));
         }
     }
 
-    fn broke(&mut self, broken: Broken) -> Poll<Option<Result<Bytes, Broken>>> {
+    fn give_up(&mut self, broken: Broken) -> Broken {
         self.lease.body_cut(Instant::now());
         if let Some(span) = self.span.take() {
             span.finish(Err(broken.error_type()));
         }
-        Poll::Ready(Some(Err(broken)))
+        broken
+    }
+
+    fn broke(&mut self, broken: Broken) -> Poll<Option<Result<Bytes, Broken>>> {
+        Poll::Ready(Some(Err(self.give_up(broken))))
     }
 
     /// Whether the upstream has been silent for too long.

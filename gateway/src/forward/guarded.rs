@@ -1,6 +1,7 @@
 //! A client's body under guard: how much, how fast, how long a pause.
 //!
 //! Pauses are charged to the client only while we wait for it: an upstream that does not read is not the client's fault.
+//! A client that waits to be invited (`Expect: 100-continue`) is invited here, when the body is first asked for: whatever could refuse the request has let it pass by then.
 //! Why a body failed is told beside the stream, because hyper only passes on that it did.
 
 use std::{
@@ -13,9 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_web::web;
+use actix_web::{HttpRequest, web};
 use bytes::Bytes;
 use futures_util::Stream;
+use service::Watch;
 use tokio::time::Sleep;
 
 use crate::{config::Edge, error::Error};
@@ -43,17 +45,21 @@ pub struct Guarded {
     waiting_since: Option<Instant>,
     timer: Pin<Box<Sleep>>,
     complaint: Complaint,
+    /// Taken at the first look at the payload.
+    uninvited: Option<Rc<Watch>>,
 }
 
 impl Guarded {
-    /// At most `limit` bytes of the payload.
+    /// At most `limit` bytes of the request's payload.
     pub fn new(
+        request: &HttpRequest,
         payload: Rc<RefCell<web::Payload>>,
         limit: u64,
         edge: &Edge,
         complaint: Complaint,
     ) -> Self {
         Self {
+            uninvited: request.conn_data::<Rc<Watch>>().cloned(),
             payload,
             limit,
             idle: edge.body_idle(),
@@ -82,6 +88,9 @@ impl Stream for Guarded {
     type Item = Result<Bytes, io::Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(watch) = self.uninvited.take() {
+            watch.invite();
+        }
         let polled = Pin::new(&mut *self.payload.borrow_mut()).poll_next(cx);
         let Poll::Ready(next) = polled else {
             if self.waiting_since.is_none() {

@@ -59,7 +59,10 @@ pub fn upstream_headers(
 fn stays_here(name: &str) -> bool {
     hop::is_hop_by_hop(name)
         || hop::is_ours_to_set(name)
-        || matches!(name, "host" | "content-length" | "expect" | "x-api-key")
+        || matches!(
+            name,
+            "host" | "content-length" | "expect" | "x-api-key" | "authorization"
+        )
 }
 
 fn introduce(headers: &mut http::HeaderMap, sent: &HeaderMap, introduction: &Introduction<'_>) {
@@ -120,6 +123,7 @@ mod tests {
             ("forwarded", "for=6.6.6.6"),
             ("x-request-timeout-ms", "999999"),
             ("x-api-key", "demo.secret"),
+            ("authorization", "Bearer a.b.c"),
             ("connection", "x-hop"),
             ("x-hop", "1"),
             ("te", "trailers"),

@@ -10,7 +10,7 @@ use upstream::stream::RequestBody;
 
 use crate::{
     exchange::Exchange,
-    forward::Hop,
+    forward::hop::Hop,
     forward::introduction::{Introduction, upstream_headers},
 };
 
@@ -53,7 +53,7 @@ pub fn request(
 }
 
 fn target(hop: &Hop<'_>) -> Uri {
-    let path = PathAndQuery::from_maybe_shared(hop.sent.path.after(hop.strip))
+    let path = PathAndQuery::from_maybe_shared(hop.path.clone())
         .expect("the canonical spelling is a valid path");
     Uri::from(path)
 }

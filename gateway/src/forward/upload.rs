@@ -80,7 +80,7 @@ impl Upload {
         if length.is_some_and(|length| length > limit) {
             return Err(Error::BodyTooLarge { limit });
         }
-        let mut rest = Guarded::new(payload, limit, edge, complaint.clone());
+        let mut rest = Guarded::new(request, payload, limit, edge, complaint.clone());
         let kept = edge.replay_bytes as u64;
         if length.is_some_and(|length| length > kept) {
             return Ok((Self::flowing(length, Bytes::new(), rest), complaint));
@@ -123,10 +123,8 @@ impl Upload {
 
     fn flowing(length: Option<u64>, begun: Bytes, rest: Guarded) -> Self {
         let begun = stream::iter((!begun.is_empty()).then_some(Ok(begun)));
-        Self::Stream(Some(RequestBody::Stream {
-            length,
-            chunks: begun.chain(rest).boxed_local(),
-        }))
+        let chunks = begun.chain(rest).boxed_local();
+        Self::Stream(Some(RequestBody::stream(length, chunks)))
     }
 }
 

@@ -61,6 +61,12 @@ impl Pattern {
         (self.prefix || parts.next().is_none()).then_some(Fits { placeholder })
     }
 
+    /// How many bytes of a path that fits belong to the pattern's own segments.
+    pub fn length(&self, path: &str) -> usize {
+        let segments = path.split('/').skip(1).take(self.segments.len());
+        segments.map(|segment| 1 + segment.len()).sum()
+    }
+
     /// More is more specific; an exact pattern beats a prefix of the same shape.
     pub fn rank(&self) -> (usize, usize, bool) {
         let literal = self
@@ -91,6 +97,7 @@ mod tests {
                 && prefix.matches("/a/b/c").is_some()
         );
         assert!(prefix.matches("/ab").is_none());
+        assert_eq!((whole.length("/a/7/b"), prefix.length("/a/b/c")), (6, 2));
     }
 
     #[test]

@@ -132,6 +132,8 @@ fn a_profile_of_nobody_is_404_and_of_nothing_is_unavailable() {
     let (users, orders) = (users(), orders());
     let (status, _, problem) = ask("/api/users/usr_8/profile", Some(&users), Some(&orders));
     assert_eq!((status, &problem["code"]), (404, &json!("not_found")));
+    let (status, _, problem) = ask("/api/users/stats/profile", Some(&users), Some(&orders));
+    assert_eq!((status, &problem["code"]), (404, &json!("not_found")));
     let (status, _, problem) = ask("/api/users/usr_7/profile", None, None);
     assert!(matches!(status, 502 | 503), "{problem}");
 }

@@ -1,7 +1,7 @@
 //! Who may: keys, scopes, and what upstream learns of who asks.
 
 use crate::{
-    rig::{DEMO, Rig},
+    rig::{DEMO, Rig, SCOPES},
     upstream::Upstream,
 };
 
@@ -22,7 +22,7 @@ fn a_known_key_is_let_in_and_upstream_learns_its_subject() {
     assert_eq!(answer.status, 200);
     let seen = &users.seen()[0];
     assert_eq!(seen.headers_called("x-auth-subject"), ["demo"]);
-    assert_eq!(seen.headers_called("x-auth-scopes"), [""]);
+    assert_eq!(seen.headers_called("x-auth-scopes"), [SCOPES.join(" ")]);
     assert_eq!(seen.header("x-internal-trust"), None);
     assert_eq!(seen.header("x-api-key"), None);
 }

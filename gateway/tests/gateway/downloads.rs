@@ -15,7 +15,7 @@ const BODY: u64 = 256 * MIB;
 const HELD: u64 = 40 * MIB;
 
 fn patient() -> &'static str {
-    "[routes.inventory]\ntimeout_ms = 600000\n[routes.orders]\ntimeout_ms = 600000\nbody_limit_bytes = 1000000000\n"
+    "[routes.inventory]\ntimeout_ms = 600000\n[routes.orders_write]\ntimeout_ms = 600000\nbody_limit_bytes = 1000000000\n"
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn freeze(turn: &mut Turn<'_>) -> Then {
 
 fn rig(instances: &[SocketAddr]) -> Rig {
     Rig::with(
-        "[edge]\ndebug_headers = true\n[routes.orders]\nbody_limit_bytes = 1000000\n",
+        "[edge]\ndebug_headers = true\n[routes.orders_write]\nbody_limit_bytes = 1000000\n",
         &[("", instances)],
     )
 }

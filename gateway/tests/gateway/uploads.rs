@@ -15,7 +15,7 @@ const BODY: u64 = 256 * MIB;
 const HELD: u64 = 40 * MIB;
 
 fn patient() -> &'static str {
-    "[routes.inventory]\ntimeout_ms = 600000\n[routes.orders]\ntimeout_ms = 600000\nbody_limit_bytes = 1000000000\n"
+    "[routes.inventory]\ntimeout_ms = 600000\n[routes.orders_write]\ntimeout_ms = 600000\nbody_limit_bytes = 1000000000\n"
 }
 
 #[test]
@@ -130,20 +130,53 @@ fn an_early_answer_to_an_upload_reaches_the_client() {
 }
 
 #[test]
-fn expect_is_answered_here_and_not_passed_on() {
+fn a_client_that_expects_to_be_invited_is_invited_here() {
     let orders = Upstream::well();
-    let rig = Rig::in_front_of(&orders);
+    let rig = Rig::with(patient(), &[("", &[orders.address])]);
     let mut wire = rig.connect();
-    wire.send(&request(
-        "POST",
-        "/api/orders",
-        &["Expect: 100-continue", "Content-Length: 2"],
-        b"",
-    ));
-    assert!(wire.head().starts_with("HTTP/1.1 100 "));
-    wire.send(b"{}");
-    assert_eq!(wire.answer().status, 200);
-    assert_eq!(orders.seen()[0].header("expect"), None);
+    // Small bodies are read before an upstream is asked, long ones flow.
+    for length in [2, 200_000] {
+        let announced = format!("Content-Length: {length}");
+        let headers = ["Expect: 100-continue", &announced];
+        wire.send(&request("POST", "/api/orders", &headers, b""));
+        assert_eq!(wire.head(), "HTTP/1.1 100 Continue\r\n\r\n");
+        wire.send(&vec![b'x'; length]);
+        assert_eq!(wire.answer().status, 200);
+        let seen = orders.seen();
+        assert_eq!(seen.last().unwrap().header("expect"), None);
+        assert_eq!(seen.last().unwrap().body.len(), length);
+    }
+}
+
+#[test]
+fn a_client_whose_body_nobody_wants_is_not_invited() {
+    let orders = Upstream::well();
+    let rig = Rig::with(
+        "[limits]\naddress = { requests = 4, per_ms = 60000, burst = 4 }\n",
+        &[("", &[orders.address])],
+    );
+    for (path, headers, status) in [
+        ("/api/orders", &["x-api-key", "Content-Length: 2"][..], 401),
+        ("/api/orders", &["Content-Length: 65537"], 413),
+        ("/api/nothing", &["Content-Length: 2"], 404),
+        (
+            "/api/orders",
+            &["Connection: host", "Content-Length: 2"],
+            400,
+        ),
+        ("/api/orders", &["Content-Length: 2"], 429),
+    ] {
+        let headers = [headers, &["Expect: 100-continue"]].concat();
+        let mut wire = rig.connect();
+        wire.send(&request("POST", path, &headers, b""));
+        let head = wire.head();
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
+        assert!(
+            head.to_ascii_lowercase().contains("\r\nconnection: close"),
+            "{head}"
+        );
+    }
+    assert_eq!(orders.count(), 0);
 }
 
 #[test]
@@ -171,4 +204,35 @@ fn a_body_that_comes_too_slowly_is_given_up() {
         0,
         "a small body is read before upstream is bothered"
     );
+}
+
+#[test]
+fn an_upload_that_does_not_end_in_time_is_the_clients_failure_and_not_the_upstreams() {
+    let orders = Upstream::well();
+    // Time enough for a busy machine to pass on what there is.
+    let toml = "[routes.orders_write]\ntimeout_ms = 2000\nbody_limit_bytes = 2000000\n";
+    let rig = Rig::with(toml, &[("", &[orders.address])]);
+    let begun = |_| {
+        let mut wire = rig.connect();
+        wire.send(&request(
+            "POST",
+            "/api/orders",
+            &["Content-Length: 1000000"],
+            b"",
+        ));
+        wire.send(&vec![b'x'; 100_000]);
+        wire
+    };
+    let wires: Vec<_> = (0..6).map(begun).collect();
+    for mut wire in wires {
+        let answer = wire.answer();
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (408, "body_too_slow")
+        );
+    }
+    for name in ["lictor_breaker_transitions_total", "lictor_ejections_total"] {
+        assert_eq!(rig.metric(name, &[]), 0.0, "{name}");
+    }
+    assert_eq!(rig.ask("POST", "/api/orders", &[], b"{}").status, 200);
 }

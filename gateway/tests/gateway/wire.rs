@@ -2,9 +2,11 @@
 
 use std::{
     io::{self, ErrorKind, Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     time::{Duration, Instant},
 };
+
+use socket2::{Domain, Socket, Type};
 
 /// Longer than anything here takes; shorter than a person waits.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,7 +29,19 @@ pub struct Answer {
 
 impl Wire {
     pub fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Self::over(TcpStream::connect(address).unwrap())
+    }
+
+    /// From an address of this machine's choice; all of 127.0.0.0/8 is here.
+    pub fn connect_from(source: Ipv4Addr, address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let source = SocketAddr::from((source, 0));
+        socket.bind(&source.into()).unwrap();
+        socket.connect(&address.into()).unwrap();
+        Self::over(socket.into())
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self {
@@ -87,6 +101,16 @@ impl Wire {
         }
     }
 
+    /// The next answer, if there is one before the connection ends.
+    pub fn try_answer(&mut self) -> Option<Answer> {
+        while find(&self.read, b"\r\n\r\n").is_none() {
+            if !matches!(self.more(), Ok(1..)) {
+                return None;
+            }
+        }
+        Some(self.answer())
+    }
+
     pub fn answer(&mut self) -> Answer {
         self.answer_to("GET")
     }
@@ -117,6 +141,21 @@ impl Wire {
             assert!(some > 0, "the body ended {left} bytes early");
             left -= some as u64;
         }
+    }
+
+    /// Reads until the end; whether that much came before it.
+    pub fn reads_on(&mut self, length: u64) -> bool {
+        let mut read = self.read.len() as u64;
+        let mut block = vec![0; 256 * 1024];
+        while let Ok(some @ 1..) = self.stream.read(&mut block) {
+            read += some as u64;
+        }
+        read >= length
+    }
+
+    /// The bare connection; whatever was read ahead is gone.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
     }
 
     /// Whether the gateway closed the connection, without another byte.

@@ -2,11 +2,12 @@
 //!
 //! A reservation changes its status by an `UPDATE` that names the status it comes from: whoever is
 //! second changes no row and sees why. Each call is one write transaction, all lines or none; what
-//! happens to the pieces in it is `pieces.rs`.
+//! happens to the pieces in it is `pieces.rs`. A closed reservation comes back in two cases: what ran
+//! out, for the same attempt of its order, and any, for a later attempt.
 
 use crate::clock::now_ms;
-use crate::pieces::{Change, change, hold};
-use crate::reservation::{Line, OrderId, Request, Reservation, Status};
+use crate::pieces::{Change, change, forget, hold, take};
+use crate::reservation::{Attempt, Line, OrderId, Request, Reservation, Status};
 use service::{Error, Store, Write};
 use std::time::Duration;
 
@@ -38,23 +39,24 @@ impl Ledger {
     ///
     /// # Errors
     /// 409 `out_of_stock`, 422 `unknown_item`, 422 `reservation_mismatch` (same order, other
-    /// lines), 410 `reservation_closed` (released or run out: it never comes back).
+    /// lines), 410 `reservation_closed` (this attempt was released, or a later one has begun).
     pub async fn reserve(&self, request: &Request) -> Result<Reserved, Error> {
         self.give_back_expired().await?;
         let mut write = self.store.write().await?;
         let now = now_ms();
         let made = sqlx::query(
-            "INSERT INTO reservations (order_id, status, expires_at_ms, updated_at_ms)
-             VALUES ($1, 'held', $2, $3) ON CONFLICT (order_id) DO NOTHING",
+            "INSERT INTO reservations (order_id, status, expires_at_ms, updated_at_ms, attempt)
+             VALUES ($1, 'held', $2, $3, $4) ON CONFLICT (order_id) DO NOTHING",
         )
         .bind(request.order_id.as_str())
         .bind(now + self.ttl_ms)
         .bind(now)
+        .bind(request.attempt.number())
         .execute(&mut *write)
         .await?;
         if made.rows_affected() == 0 {
             drop(write);
-            return self.known(request).await.map(Reserved::Known);
+            return self.known(request).await;
         }
         for line in request.items.lines() {
             hold(&mut write, &request.order_id, line).await?;
@@ -66,12 +68,13 @@ impl Ledger {
     /// # Errors
     /// 404 `not_found`.
     pub async fn get(&self, order: &OrderId) -> Result<Reservation, Error> {
-        let head: Option<(String, i64)> =
-            sqlx::query_as("SELECT status, expires_at_ms FROM reservations WHERE order_id = $1")
-                .bind(order.as_str())
-                .fetch_optional(self.store.pool())
-                .await?;
-        let (status, expires_at_ms) =
+        let head: Option<(String, i64, i64)> = sqlx::query_as(
+            "SELECT status, expires_at_ms, attempt FROM reservations WHERE order_id = $1",
+        )
+        .bind(order.as_str())
+        .fetch_optional(self.store.pool())
+        .await?;
+        let (status, expires_at_ms, attempt) =
             head.ok_or_else(|| Error::not_found("reservation", order.as_str()))?;
         let mut items: Vec<Line> = sqlx::query_as(
             "SELECT sku, quantity, unit_price_cents FROM reservation_lines WHERE order_id = $1",
@@ -83,6 +86,7 @@ impl Ledger {
         items.sort_by(|one, other| one.sku.cmp(&other.sku));
         Ok(Reservation {
             order_id: order.clone(),
+            attempt: Attempt::try_from(attempt).map_err(Error::internal)?,
             status: Status::try_from(status).map_err(Error::internal)?,
             total_cents: total(&items)?,
             items,
@@ -94,12 +98,9 @@ impl Ledger {
     ///
     /// # Errors
     /// 404 `not_found`, 410 `reservation_closed`.
-    pub async fn confirm(&self, order: &OrderId) -> Result<Reservation, Error> {
+    pub async fn confirm(&self, order: &OrderId, attempt: Attempt) -> Result<Reservation, Error> {
         let mut write = self.store.write().await?;
-        if self
-            .moves(&mut write, order, Status::Held, Status::Confirmed)
-            .await?
-        {
+        if moves(&mut write, order, attempt, Status::Held, Status::Confirmed).await? {
             change(&mut write, order, Change::LetGo).await?;
             write.commit().await?;
         } else {
@@ -107,37 +108,49 @@ impl Ledger {
         }
         let reservation = self.get(order).await?;
         match reservation.status {
-            Status::Held | Status::Confirmed => Ok(reservation),
-            Status::Released | Status::Expired => Err(closed(reservation.status)),
+            Status::Confirmed if reservation.attempt <= attempt => Ok(reservation),
+            _ => Err(closed(&reservation)),
         }
     }
 
-    /// After this nothing is reserved for the order, and nothing will be: a request that arrives
-    /// late is refused, which is why an unknown order is remembered too. What was confirmed goes
-    /// back into the house. Again is the same.
-    pub async fn release(&self, order: &OrderId) -> Result<(), Error> {
+    /// After this nothing is reserved for this attempt of the order or an earlier one, and nothing
+    /// will be: a request that arrives late is refused, which is why an unknown order is remembered
+    /// too. What was confirmed goes back into the house. Again is the same.
+    pub async fn release(&self, order: &OrderId, attempt: Attempt) -> Result<(), Error> {
         let mut write = self.store.write().await?;
         let now = now_ms();
         let never_seen = sqlx::query(
-            "INSERT INTO reservations (order_id, status, expires_at_ms, updated_at_ms)
-             VALUES ($1, 'released', $2, $2) ON CONFLICT (order_id) DO NOTHING",
+            "INSERT INTO reservations (order_id, status, expires_at_ms, updated_at_ms, attempt)
+             VALUES ($1, 'released', $2, $2, $3) ON CONFLICT (order_id) DO NOTHING",
         )
         .bind(order.as_str())
         .bind(now)
+        .bind(attempt.number())
         .execute(&mut *write)
         .await?;
         if never_seen.rows_affected() == 0 {
-            if self
-                .moves(&mut write, order, Status::Held, Status::Released)
-                .await?
-            {
+            if moves(&mut write, order, attempt, Status::Held, Status::Released).await? {
                 change(&mut write, order, Change::GiveBack).await?;
-            } else if self
-                .moves(&mut write, order, Status::Confirmed, Status::Released)
-                .await?
+            } else if moves(
+                &mut write,
+                order,
+                attempt,
+                Status::Confirmed,
+                Status::Released,
+            )
+            .await?
             {
                 change(&mut write, order, Change::TakeBackIn).await?;
             }
+            sqlx::query(
+                "UPDATE reservations SET status = 'released', attempt = $2, updated_at_ms = $3
+                 WHERE order_id = $1 AND attempt <= $2 AND status IN ('released', 'expired')",
+            )
+            .bind(order.as_str())
+            .bind(attempt.number())
+            .bind(now)
+            .execute(&mut *write)
+            .await?;
         }
         write.commit().await?;
         Ok(())
@@ -158,10 +171,8 @@ impl Ledger {
             let order = OrderId::try_from(order).map_err(Error::internal)?;
             let mut write = self.store.write().await?;
             // Another instance may have been faster, or the order was paid after all.
-            if self
-                .moves(&mut write, &order, Status::Held, Status::Expired)
-                .await?
-            {
+            let every = Attempt::any();
+            if moves(&mut write, &order, every, Status::Held, Status::Expired).await? {
                 change(&mut write, &order, Change::GiveBack).await?;
                 write.commit().await?;
                 given_back += 1;
@@ -170,12 +181,21 @@ impl Ledger {
         Ok(given_back)
     }
 
-    /// The answer to a request that was heard before.
-    async fn known(&self, request: &Request) -> Result<Reservation, Error> {
+    /// The answer to a request about an order that was heard of before.
+    async fn known(&self, request: &Request) -> Result<Reserved, Error> {
         let reservation = self.get(&request.order_id).await?;
+        let same_attempt = request.attempt == reservation.attempt;
+        let same_lines = request.items.is(&reservation.items);
         match reservation.status {
-            Status::Released | Status::Expired => Err(closed(reservation.status)),
-            _ if request.items.is(&reservation.items) => Ok(reservation),
+            Status::Released | Status::Expired if request.attempt > reservation.attempt => {
+                self.hold_again(request, &reservation).await
+            }
+            Status::Expired if same_attempt && same_lines => {
+                self.hold_again(request, &reservation).await
+            }
+            Status::Released | Status::Expired => Err(closed(&reservation)),
+            _ if !same_attempt => Err(closed(&reservation)),
+            _ if same_lines => Ok(Reserved::Known(reservation)),
             _ => Err(Error::unprocessable(
                 "reservation_mismatch",
                 "this order reserved other lines",
@@ -184,22 +204,62 @@ impl Ledger {
         }
     }
 
-    async fn moves(
-        &self,
-        write: &mut Write,
-        order: &OrderId,
-        from: Status,
-        to: Status,
-    ) -> Result<bool, Error> {
-        let done = sqlx::query("UPDATE reservations SET status = $3, updated_at_ms = $4 WHERE order_id = $1 AND status = $2")
-            .bind(order.as_str())
-            .bind(from.as_str())
-            .bind(to.as_str())
-            .bind(now_ms())
-            .execute(&mut **write)
-            .await?;
-        Ok(done.rows_affected() == 1)
+    /// What ran out is held at its old prices, because they may have been charged; another attempt
+    /// begins anew.
+    async fn hold_again(&self, request: &Request, was: &Reservation) -> Result<Reserved, Error> {
+        let mut write = self.store.write().await?;
+        let now = now_ms();
+        let done = sqlx::query(
+            "UPDATE reservations SET status = 'held', expires_at_ms = $4, updated_at_ms = $5, attempt = $6
+             WHERE order_id = $1 AND status = $2 AND attempt = $3",
+        )
+        .bind(request.order_id.as_str())
+        .bind(was.status.as_str())
+        .bind(was.attempt.number())
+        .bind(now + self.ttl_ms)
+        .bind(now)
+        .bind(request.attempt.number())
+        .execute(&mut *write)
+        .await?;
+        if done.rows_affected() == 0 {
+            let detail = "somebody else is at this reservation; ask again";
+            return Err(Error::unavailable("reservation_in_progress", detail));
+        }
+        let anew = request.attempt > was.attempt;
+        if anew {
+            forget(&mut write, &request.order_id).await?;
+        }
+        for line in request.items.lines() {
+            match anew {
+                true => hold(&mut write, &request.order_id, line).await?,
+                false => drop(take(&mut write, line).await?),
+            }
+        }
+        write.commit().await?;
+        self.get(&request.order_id).await.map(Reserved::New)
     }
+}
+
+/// Whether the reservation was in `from`, made by this attempt or an earlier one, and is in `to` now.
+async fn moves(
+    write: &mut Write,
+    order: &OrderId,
+    attempt: Attempt,
+    from: Status,
+    to: Status,
+) -> Result<bool, Error> {
+    let done = sqlx::query(
+        "UPDATE reservations SET status = $3, updated_at_ms = $4
+         WHERE order_id = $1 AND status = $2 AND attempt <= $5",
+    )
+    .bind(order.as_str())
+    .bind(from.as_str())
+    .bind(to.as_str())
+    .bind(now_ms())
+    .bind(attempt.number())
+    .execute(&mut **write)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 fn total(lines: &[Line]) -> Result<i64, Error> {
@@ -213,10 +273,8 @@ fn total(lines: &[Line]) -> Result<i64, Error> {
         })
 }
 
-fn closed(status: Status) -> Error {
-    Error::new(
-        410,
-        "reservation_closed",
-        format!("this reservation is {}", status.as_str()),
-    )
+fn closed(reservation: &Reservation) -> Error {
+    let (status, attempt) = (reservation.status.as_str(), reservation.attempt.number());
+    let detail = format!("this reservation is {status} by attempt {attempt} of its order");
+    Error::new(410, "reservation_closed", detail)
 }

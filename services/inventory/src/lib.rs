@@ -2,8 +2,9 @@
 //!
 //! `routes.rs` says what it answers, `item.rs` and `reservation.rs` what it accepts, `shelf.rs` and
 //! `ledger.rs` what it stores, `pieces.rs` is why nothing can be sold twice, whatever the number of
-//! instances. What an order is worth, who pays and when to give up are not known here.
+//! instances, `audit.rs` adds it all up. What an order is worth, who pays and when to give up are not known here.
 
+mod audit;
 mod clock;
 mod item;
 mod ledger;
@@ -14,6 +15,7 @@ mod seed;
 mod shelf;
 
 use actix_web::web::{Data, ServiceConfig};
+use audit::Audit;
 use ledger::Ledger;
 use serde::Deserialize;
 use service::{App, BadValue, Context, Migrator, StartError, Store};
@@ -73,6 +75,7 @@ pub async fn open(store: Store, settings: Settings) -> Result<App, StartError> {
     if settings.inventory.seed {
         seed::seed(&store).await?;
     }
+    let audit = Data::new(Audit::new(store.clone()));
     let shelf = Data::new(Shelf::new(store.clone()));
     let ledger = Data::new(Ledger::new(
         store,
@@ -86,6 +89,7 @@ pub async fn open(store: Store, settings: Settings) -> Result<App, StartError> {
         config
             .app_data(shelf.clone())
             .app_data(ledger.clone())
+            .app_data(audit.clone())
             .configure(routes::configure);
     };
     Ok(App::public(routes).task(sweep))

@@ -72,8 +72,20 @@ pub async fn change(write: &mut Write, order: &OrderId, change: Change) -> Resul
     Ok(())
 }
 
+/// The lines of an earlier attempt are of no interest any more.
+pub async fn forget(write: &mut Write, order: &OrderId) -> Result<(), Error> {
+    sqlx::query("DELETE FROM reservation_lines WHERE order_id = $1")
+        .bind(order.as_str())
+        .execute(&mut **write)
+        .await?;
+    Ok(())
+}
+
 /// Takes the pieces of one line if they are there; answers the price of one.
-async fn take(write: &mut Write, line: &WantedLine) -> Result<i64, Error> {
+///
+/// # Errors
+/// 409 `out_of_stock`, 422 `unknown_item`.
+pub async fn take(write: &mut Write, line: &WantedLine) -> Result<i64, Error> {
     let price = sqlx::query_scalar(
         "UPDATE items SET reserved = reserved + $2, updated_at_ms = $3
          WHERE sku = $1 AND stock - reserved >= $2 RETURNING price_cents",

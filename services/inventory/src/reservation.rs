@@ -12,6 +12,8 @@ use uuid::Uuid;
 #[serde(deny_unknown_fields)]
 pub struct Request {
     pub order_id: OrderId,
+    #[serde(default)]
+    pub attempt: Attempt,
     pub items: Wanted,
 }
 
@@ -19,11 +21,26 @@ pub struct Request {
 #[derive(Debug, Serialize)]
 pub struct Reservation {
     pub order_id: OrderId,
+    pub attempt: Attempt,
     pub status: Status,
     pub items: Vec<Line>,
     pub total_cents: i64,
     pub expires_at_ms: i64,
 }
+
+/// The query of confirming and releasing. Without an attempt every one is meant.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Of {
+    #[serde(default = "Attempt::any")]
+    pub attempt: Attempt,
+}
+
+/// Which try of an order this is: 1 to a million, the first when nothing is said. What comes late
+/// from an earlier try changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "i64")]
+pub struct Attempt(i64);
 
 /// One item of a reservation.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
@@ -34,7 +51,8 @@ pub struct Line {
     pub unit_price_cents: i64,
 }
 
-/// Held until it is confirmed, released, or runs out. The last two are final.
+/// Held until it is confirmed, released, or runs out. What ran out can be held again, what was
+/// released only by a later attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -68,6 +86,7 @@ pub struct WantedLine {
 #[serde(try_from = "i64")]
 pub struct Quantity(i64);
 
+const MOST_ATTEMPTS: i64 = 1_000_000;
 const MOST_LINES: usize = 50;
 const MOST_PIECES: i64 = 1_000;
 
@@ -99,6 +118,34 @@ impl TryFrom<Vec<WantedLine>> for Wanted {
                 pair[0].sku.as_str()
             )),
             None => Ok(Self(lines)),
+        }
+    }
+}
+
+impl Attempt {
+    /// This attempt and all before it: every one.
+    pub fn any() -> Self {
+        Self(MOST_ATTEMPTS)
+    }
+
+    pub fn number(self) -> i64 {
+        self.0
+    }
+}
+
+impl Default for Attempt {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl TryFrom<i64> for Attempt {
+    type Error = String;
+
+    fn try_from(number: i64) -> Result<Self, String> {
+        match number {
+            1..=MOST_ATTEMPTS => Ok(Self(number)),
+            _ => Err(format!("must be 1 to {MOST_ATTEMPTS}")),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The API: each handler is extractors, one call into the domain, a response.
 
+use crate::audit::Audit;
 use crate::item::{ItemUpdate, Sku};
 use crate::ledger::{Ledger, Reserved};
-use crate::reservation::{OrderId, Request};
+use crate::reservation::{Of, OrderId, Request};
 use crate::shelf::Shelf;
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -21,6 +22,7 @@ pub fn configure(config: &mut ServiceConfig) {
                 .route(put().to(restock)),
         )
         .service(resource("/inventory/reservations").route(post().to(reserve)))
+        .service(resource("/inventory/reservations/stats").route(get().to(stats)))
         .service(
             resource("/inventory/reservations/{order_id}")
                 .route(get().to(reservation))
@@ -57,15 +59,19 @@ async fn reserve(ledger: Data<Ledger>, Json(request): Json<Request>) -> Answer {
     })
 }
 
+async fn stats(audit: Data<Audit>) -> Answer {
+    Ok(HttpResponse::Ok().json(audit.stats().await?))
+}
+
 async fn reservation(ledger: Data<Ledger>, Path(order): Path<OrderId>) -> Answer {
     Ok(HttpResponse::Ok().json(ledger.get(&order).await?))
 }
 
-async fn release(ledger: Data<Ledger>, Path(order): Path<OrderId>) -> Answer {
-    ledger.release(&order).await?;
+async fn release(ledger: Data<Ledger>, Path(order): Path<OrderId>, Query(of): Query<Of>) -> Answer {
+    ledger.release(&order, of.attempt).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn confirm(ledger: Data<Ledger>, Path(order): Path<OrderId>) -> Answer {
-    Ok(HttpResponse::Ok().json(ledger.confirm(&order).await?))
+async fn confirm(ledger: Data<Ledger>, Path(order): Path<OrderId>, Query(of): Query<Of>) -> Answer {
+    Ok(HttpResponse::Ok().json(ledger.confirm(&order, of.attempt).await?))
 }

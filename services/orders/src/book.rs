@@ -1,26 +1,18 @@
-//! The orders' table. An order changes its status by an `UPDATE` that names the status it comes
-//! from: of two that try, one changes a row, and the other looks again.
+//! The orders' table, to look at: one order, pages of them, sums. Who may change an order is
+//! `claim.rs`, what becomes of it `settle.rs`; only what a client moves on is moved here, by an
+//! `UPDATE` that names the status it comes from.
 
 use crate::clock::now_ms;
-use crate::order::{Lines, NewOrder, Order, OrderId, Stats, UserId};
-use crate::refusal::Reason;
+use crate::order::{Order, OrderId, Stats, Sum, Unsettled, UserId};
 use crate::status::Status;
 use service::input::Page;
 use service::output::Listing;
 use service::{Error, Store};
-use sqlx::{Any, Executor};
 
 /// The orders of this store.
 #[derive(Clone)]
 pub struct Book {
     store: Store,
-}
-
-/// What inventory and payments said about an order that is taken.
-pub struct Settled {
-    pub items: Lines,
-    pub total_cents: i64,
-    pub payment_id: String,
 }
 
 /// A list that goes from the newest to the oldest starts above every id: the letter after the last
@@ -36,7 +28,8 @@ impl Book {
     /// 404 `not_found`.
     pub async fn get(&self, id: &OrderId) -> Result<Order, Error> {
         sqlx::query_as(
-            "SELECT id, user_id, status, reason, items, total_cents, payment_id, created_at_ms, updated_at_ms
+            "SELECT id, user_id, status, reason, detail, items, total_cents, payment_id, created_at_ms, updated_at_ms,
+                    attempt, due_at_ms, tries
              FROM orders WHERE id = $1",
         )
         .bind(id.as_str())
@@ -48,7 +41,8 @@ impl Book {
     /// The newest first.
     pub async fn page(&self, page: &Page) -> Result<Listing<Order>, Error> {
         let orders = sqlx::query_as(
-            "SELECT id, user_id, status, reason, items, total_cents, payment_id, created_at_ms, updated_at_ms
+            "SELECT id, user_id, status, reason, detail, items, total_cents, payment_id, created_at_ms, updated_at_ms,
+                    attempt, due_at_ms, tries
              FROM orders WHERE id < $1 ORDER BY id DESC LIMIT $2",
         )
         .bind(before(page)?)
@@ -64,7 +58,8 @@ impl Book {
     /// The newest first. A user who never ordered has an empty list: users are not known here.
     pub async fn page_of(&self, user: &UserId, page: &Page) -> Result<Listing<Order>, Error> {
         let orders = sqlx::query_as(
-            "SELECT id, user_id, status, reason, items, total_cents, payment_id, created_at_ms, updated_at_ms
+            "SELECT id, user_id, status, reason, detail, items, total_cents, payment_id, created_at_ms, updated_at_ms,
+                    attempt, due_at_ms, tries
              FROM orders WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
         )
         .bind(user.as_str())
@@ -88,6 +83,7 @@ impl Book {
         let mut stats = Stats::default();
         for (status, orders, cents) in rows {
             let status = Status::try_from(status).map_err(Error::internal)?;
+            stats.by_status.insert(status, Sum { orders, cents });
             stats.total_orders += orders;
             if !status.is_final() {
                 stats.pending_orders += orders;
@@ -102,13 +98,26 @@ impl Book {
         Ok(stats)
     }
 
-    /// Writes the order down before anything is done about it.
-    pub async fn accept(&self, id: &OrderId, new: &NewOrder) -> Result<(), Error> {
-        insert(self.store.pool(), id, new).await
+    /// What is left on the way.
+    pub async fn unsettled(&self) -> Result<Unsettled, Error> {
+        let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+            "SELECT status, COUNT(*), MIN(created_at_ms) FROM orders
+             WHERE status IN ('accepted', 'pending_inventory_check', 'cancelling') GROUP BY status",
+        )
+        .fetch_all(self.store.pool())
+        .await?;
+        let (mut unsettled, now) = (Unsettled::default(), now_ms());
+        for (status, orders, oldest_at_ms) in rows {
+            let status = Status::try_from(status).map_err(Error::internal)?;
+            unsettled.orders.insert(status, orders);
+            unsettled.oldest_ms = unsettled.oldest_ms.max(now.saturating_sub(oldest_at_ms));
+        }
+        Ok(unsettled)
     }
 
     /// Whether the order was in `from` and is in `to` now.
     pub async fn moves(&self, id: &OrderId, from: Status, to: Status) -> Result<bool, Error> {
+        let mut write = self.store.write().await?;
         let done = sqlx::query(
             "UPDATE orders SET status = $3, updated_at_ms = $4 WHERE id = $1 AND status = $2",
         )
@@ -116,57 +125,11 @@ impl Book {
         .bind(from.as_str())
         .bind(to.as_str())
         .bind(now_ms())
-        .execute(self.store.pool())
+        .execute(&mut *write)
         .await?;
+        write.commit().await?;
         Ok(done.rows_affected() == 1)
     }
-
-    /// The shop gives up on an accepted order, and says why.
-    pub async fn give_up(&self, id: &OrderId, reason: Reason) -> Result<bool, Error> {
-        let done = sqlx::query(
-            "UPDATE orders SET status = 'cancelling', reason = $2, updated_at_ms = $3 WHERE id = $1 AND status = 'accepted'",
-        )
-        .bind(id.as_str())
-        .bind(reason.code())
-        .bind(now_ms())
-        .execute(self.store.pool())
-        .await?;
-        Ok(done.rows_affected() == 1)
-    }
-
-    /// Reserved and paid: prices, sum and payment are known now.
-    pub async fn confirm(&self, id: &OrderId, settled: &Settled) -> Result<bool, Error> {
-        let done = sqlx::query(
-            "UPDATE orders SET status = 'confirmed', items = $2, total_cents = $3, payment_id = $4, updated_at_ms = $5
-             WHERE id = $1 AND status = 'accepted'",
-        )
-        .bind(id.as_str())
-        .bind(settled.items.to_json())
-        .bind(settled.total_cents)
-        .bind(settled.payment_id.as_str())
-        .bind(now_ms())
-        .execute(self.store.pool())
-        .await?;
-        Ok(done.rows_affected() == 1)
-    }
-}
-
-/// An accepted order without prices; part of a transaction when a key comes with it.
-pub async fn insert<'e, E>(executor: E, id: &OrderId, new: &NewOrder) -> Result<(), Error>
-where
-    E: Executor<'e, Database = Any>,
-{
-    sqlx::query(
-        "INSERT INTO orders (id, user_id, status, items, total_cents, created_at_ms, updated_at_ms)
-         VALUES ($1, $2, 'accepted', $3, 0, $4, $4)",
-    )
-    .bind(id.as_str())
-    .bind(new.user_id.as_str())
-    .bind(new.items.unpriced().to_json())
-    .bind(now_ms())
-    .execute(executor)
-    .await?;
-    Ok(())
 }
 
 fn before(page: &Page) -> Result<String, Error> {

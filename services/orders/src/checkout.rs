@@ -1,18 +1,23 @@
-//! The way of an order: reserve, charge, confirm; and the way back when one of them fails.
+//! The way of an order: reserve, charge, confirm; and the way back when the answer is no.
 //!
-//! Every step is known to its service by the order's id, so any of them may be done twice, by the
-//! same process or by another that goes on with the order. What may have happened counts as happened:
-//! only a step that was surely not taken is not undone. The way back is entered by one `UPDATE` from
-//! `accepted` to `cancelling`, and from there nothing leads to `confirmed`: whoever still carries on
-//! with the order meets a released reservation and a closed payment.
+//! Every step is known to its service by the order's id and attempt, so any of them may be done
+//! twice, by the same process or by another that goes on with the order. What may have happened
+//! counts as happened: only what this claim surely did not do, on an attempt that nobody had before,
+//! is not undone. Inventory that does not answer is no "no": the order is accepted from the last
+//! known stock, and charged when inventory holds the pieces. Money that cannot be taken is one: the
+//! client is waiting, and learns that it was not.
 
-use crate::book::{Book, Settled};
+use crate::book::Book;
+use crate::claim::{Claim, Claims};
 use crate::inventory::Inventory;
 use crate::order::{Order, OrderId};
+use crate::outcome::{Outcome, impossible, in_progress};
+use crate::pace::Pace;
 use crate::payments::Payments;
+use crate::reconciler;
 use crate::refusal::{Reason, Refusal};
+use crate::settle::{Settled, Standby};
 use crate::status::Status;
-use serde::{Deserialize, Serialize};
 use service::Error;
 use std::time::Duration;
 use upstream::{Deadline, Error as Failure, Origin};
@@ -20,220 +25,257 @@ use upstream::{Deadline, Error as Failure, Origin};
 /// Places orders and takes them back; one for each worker, because its connections stay there.
 pub struct Checkout {
     pub book: Book,
+    pub claims: Claims,
     pub inventory: Inventory,
     pub payments: Payments,
-    pub undo_attempts: u32,
 }
 
-/// How placing an order ended; kept with its idempotency key.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    Placed(Order),
-    Refused(Refusal),
+/// What the reconciler brought an order to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Confirmed,
+    Rejected,
+    Cancelled,
+    /// Somebody else is at it.
+    Lost,
 }
 
-/// A step failed: what to say, and what to undo.
-struct Setback {
-    refusal: Refusal,
-    undo: Undo,
+/// Why the way ahead ended.
+enum Setback {
+    /// No, and what may have been done by then.
+    Refused(Refusal, Undo),
+    /// Inventory does not answer: before it is known to hold anything, or when all is paid.
+    Unchecked(Option<Settled>, Undo),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Undo {
-    release: Release,
+    release: bool,
     refund: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Release {
-    Nothing,
-    /// Held at most: it runs out by itself if inventory cannot be reached.
-    Held,
-    /// Perhaps confirmed: it stays for ever if it is not released.
-    Confirmed,
-}
-
+const NOTHING: Undo = Undo {
+    release: false,
+    refund: false,
+};
 const EVERYTHING: Undo = Undo {
-    release: Release::Confirmed,
+    release: true,
     refund: true,
 };
-/// Between two attempts to undo: another instance is tried, or the same one has recovered.
-const PAUSE: Duration = Duration::from_millis(100);
+/// The reconciler's first look at what could not be undone at once.
+const SOON: Duration = Duration::from_millis(500);
 
 impl Checkout {
-    /// Brings an order to its end, from wherever it stands.
+    /// Brings an accepted order to what the client is told.
     ///
     /// # Errors
-    /// The store fails, or the way back could not be finished: 503 `order_cancelling`.
-    pub async fn place(&self, id: &OrderId, deadline: Deadline) -> Result<Outcome, Error> {
-        let mut order = self.book.get(id).await?;
-        let accepted = order.status == Status::Accepted;
-        if accepted {
-            match self.carry_out(&order, deadline).await {
-                Ok(settled) => drop(self.book.confirm(id, &settled).await?),
-                Err(setback) if self.book.give_up(id, setback.refusal.reason).await? => {
-                    self.take_back(id, setback.undo, Status::Rejected).await?;
-                    return Ok(Outcome::Refused(setback.refusal));
-                }
-                Err(_) => {}
+    /// 409 `in_progress` when the claim was lost, or the store fails.
+    pub async fn place(&self, claim: &Claim, deadline: Deadline) -> Result<Outcome, Error> {
+        match self.carry_out(claim, Pace::Until(deadline)).await {
+            Ok(settled) => match self.claims.confirm(claim, &settled).await? {
+                Some(order) => Ok(Outcome::Placed(order)),
+                None => self.lost(&claim.order.id).await,
+            },
+            Err(Setback::Refused(refusal, undo)) => {
+                self.refuse(claim, refusal, undo, Some(Pace::Configured))
+                    .await
             }
-            order = self.book.get(id).await?;
+            Err(Setback::Unchecked(settled, undo)) => {
+                match self.claims.stand_by(claim, settled.as_ref()).await? {
+                    Standby::Pending(order) => Ok(Outcome::Placed(order)),
+                    Standby::Lost => self.lost(&claim.order.id).await,
+                    // Inventory is away: undoing waits for it, the client does not.
+                    Standby::Refused(refusal) => self.refuse(claim, refusal, undo, None).await,
+                }
+            }
         }
-        if order.status.is_taken() {
-            return Ok(Outcome::Placed(order));
-        }
-        // Whoever was faster gave up: what was done here is undone here, for he may not know of it.
-        if accepted || order.status == Status::Cancelling {
-            self.take_back(id, EVERYTHING, given_up(&order)).await?;
-        }
-        let reason = order.reason.as_deref().and_then(Reason::stored);
-        let reason = reason.unwrap_or(Reason::OrderClosed);
-        Ok(Outcome::Refused(Refusal::new(
-            reason,
-            "the order was not taken",
-        )))
     }
 
-    /// The client does not want it any more.
+    /// Goes on with an order that was left on its way; none when it has to wait.
+    pub async fn resume(
+        &self,
+        claim: &Claim,
+        settings: &reconciler::Settings,
+    ) -> Result<Option<End>, Error> {
+        let pace = Pace::Patient(settings.patience());
+        let mut end = claim.way_back_ends();
+        if claim.order.status != Status::Cancelling {
+            match self.carry_out(claim, pace).await {
+                Ok(settled) => {
+                    let confirmed = self.claims.confirm(claim, &settled).await?;
+                    return Ok(Some(confirmed.map_or(End::Lost, |_| End::Confirmed)));
+                }
+                Err(Setback::Refused(refusal, _)) if !refusal.reason.may_pass() => {
+                    let to = Status::Cancelling;
+                    if !self.claims.give_up(claim, &refusal, to).await? {
+                        return Ok(Some(End::Lost));
+                    }
+                    end = Status::Rejected;
+                }
+                Err(_) => {
+                    let wait = settings.wait(claim.order.tries);
+                    return self.claims.put_back(claim, wait).await.map(|()| None);
+                }
+            }
+        }
+        let wait = settings.wait(claim.order.tries);
+        let undone = self.take_back(claim, EVERYTHING, end, pace, wait).await?;
+        Ok(undone.then_some(match end {
+            Status::Rejected => End::Rejected,
+            _ => End::Cancelled,
+        }))
+    }
+
+    /// The client does not want it any more. An order that cannot be undone at once stays
+    /// `cancelling`, and is.
     ///
     /// # Errors
-    /// 404 `not_found`, 409 `in_progress`, 409 `status_move_impossible`, 503 `order_cancelling`.
+    /// 404 `not_found`, 409 `in_progress`, 409 `status_move_impossible`.
     pub async fn cancel(&self, id: &OrderId) -> Result<Order, Error> {
         let order = self.book.get(id).await?;
         match order.status {
             Status::Cancelled => return Ok(order),
-            Status::Accepted => return Err(in_progress()),
-            Status::Confirmed
-                if !self
-                    .book
-                    .moves(id, Status::Confirmed, Status::Cancelling)
-                    .await? =>
-            {
-                return Err(in_progress());
-            }
-            Status::Confirmed | Status::Cancelling => {}
+            Status::Accepted => return Err(in_progress(&order)),
             Status::Shipped | Status::Completed | Status::Rejected => {
                 return Err(impossible(&order, Status::Cancelled));
             }
+            Status::Confirmed | Status::PendingInventoryCheck | Status::Cancelling => {}
         }
-        self.take_back(id, EVERYTHING, given_up(&order)).await?;
+        let Some(claim) = self.claims.call_off(&order).await? else {
+            return Err(in_progress(&order));
+        };
+        self.undo(&claim).await?;
         self.book.get(id).await
     }
 
-    async fn carry_out(&self, order: &Order, deadline: Deadline) -> Result<Settled, Setback> {
-        let held = self
-            .inventory
-            .reserve(order, deadline)
+    /// Goes on undoing a claimed order; whether all of it is undone now.
+    pub async fn undo(&self, claim: &Claim) -> Result<bool, Error> {
+        let end = claim.way_back_ends();
+        self.take_back(claim, EVERYTHING, end, Pace::Configured, SOON)
             .await
-            .map_err(|failure| {
-                let release = if may_have_happened(&failure) {
-                    Release::Held
-                } else {
-                    Release::Nothing
-                };
-                failed(
-                    failure,
-                    Undo {
-                        release,
-                        refund: false,
-                    },
-                    Inventory::refusal,
-                )
-            })?;
-        let payment = self
-            .payments
-            .charge(order, held.total_cents, deadline)
-            .await
-            .map_err(|failure| {
-                let refund = may_have_happened(&failure);
-                failed(
-                    failure,
-                    Undo {
-                        release: Release::Held,
-                        refund,
-                    },
-                    Payments::refusal,
-                )
-            })?;
-        self.inventory
-            .confirm(&order.id, deadline)
-            .await
-            .map_err(|failure| failed(failure, EVERYTHING, Inventory::refusal))?;
-        Ok(Settled {
-            items: held.items,
-            total_cents: held.total_cents,
-            payment_id: payment.id,
-        })
     }
 
-    /// Undoes what may have been done, and closes the order.
-    async fn take_back(&self, id: &OrderId, undo: Undo, end: Status) -> Result<(), Error> {
-        let (released, refunded) = (
-            self.release(id, undo.release).await,
-            self.refund(id, undo.refund).await,
-        );
-        if let Err(failure) = released.and(refunded) {
-            let detail = "the order was not taken and is still being undone; ask again";
-            return Err(Error::unavailable("order_cancelling", detail).cause(failure));
-        }
-        self.book.moves(id, Status::Cancelling, end).await?;
-        Ok(())
-    }
-
-    async fn release(&self, id: &OrderId, release: Release) -> Result<(), Failure> {
-        match release {
-            Release::Nothing => Ok(()),
-            Release::Held => {
-                if let Err(failure) = self.inventory.release(id).await {
-                    tracing::warn!(order = id.as_str(), %failure, "not released: the reservation runs out by itself");
+    async fn carry_out(&self, claim: &Claim, pace: Pace) -> Result<Settled, Setback> {
+        let order = &claim.order;
+        let held = self.inventory.reserve(order, pace).await;
+        let held = held.map_err(|failure| {
+            let undo = Undo {
+                release: may_have_happened(&failure),
+                ..NOTHING
+            };
+            match Inventory::refusal(&failure) {
+                refusal if refusal.reason == Reason::InventoryUnavailable => {
+                    Setback::Unchecked(None, undo)
                 }
-                Ok(())
+                refusal => Setback::Refused(refusal, undo),
             }
-            Release::Confirmed => self.insist(|| self.inventory.release(id)).await,
+        })?;
+        // What the client was told while inventory was away is what it pays.
+        let (items, total_cents) = match order.items.are_priced() {
+            true => (order.items.clone(), order.total_cents),
+            false => (held.items, held.total_cents),
+        };
+        let payment = self.payments.charge(order, total_cents, pace).await;
+        let payment = payment.map_err(|failure| {
+            let refund = may_have_happened(&failure);
+            let undo = Undo {
+                release: true,
+                refund,
+            };
+            Setback::Refused(Payments::refusal(&failure), undo)
+        })?;
+        let settled = Settled {
+            items,
+            total_cents,
+            payment_id: payment.id,
+        };
+        match self.inventory.confirm(order, pace).await {
+            Ok(()) => Ok(settled),
+            Err(failure) => Err(match Inventory::refusal(&failure) {
+                refusal if refusal.reason.may_pass() => {
+                    Setback::Unchecked(Some(settled), EVERYTHING)
+                }
+                refusal => Setback::Refused(refusal, EVERYTHING),
+            }),
         }
     }
 
-    async fn refund(&self, id: &OrderId, refund: bool) -> Result<(), Failure> {
-        match refund {
-            true => self.insist(|| self.payments.refund(id)).await,
-            false => Ok(()),
+    /// Tells the client no, and undoes what may have been done: now, at this pace, or later.
+    async fn refuse(
+        &self,
+        claim: &Claim,
+        refusal: Refusal,
+        undo: Undo,
+        pace: Option<Pace>,
+    ) -> Result<Outcome, Error> {
+        let undo = if claim.fresh { undo } else { EVERYTHING };
+        let to = match undo {
+            NOTHING => Status::Rejected,
+            _ => Status::Cancelling,
+        };
+        if !self.claims.give_up(claim, &refusal, to).await? {
+            return self.lost(&claim.order.id).await;
         }
-    }
-
-    async fn insist(&self, step: impl AsyncFn() -> Result<(), Failure>) -> Result<(), Failure> {
-        let mut attempt = 1;
-        loop {
-            match step().await {
-                Err(_) if attempt < self.undo_attempts => attempt += 1,
-                result => return result,
+        match pace {
+            _ if undo == NOTHING => {}
+            Some(pace) => {
+                self.take_back(claim, undo, Status::Rejected, pace, SOON)
+                    .await?;
             }
-            tokio::time::sleep(PAUSE).await;
+            None => self.claims.put_back(claim, SOON).await?,
         }
+        Ok(Outcome::Refused(refusal))
+    }
+
+    /// Undoes what may have been done and closes the order; or leaves it to the reconciler, after
+    /// this wait. Whether it is closed.
+    async fn take_back(
+        &self,
+        claim: &Claim,
+        undo: Undo,
+        end: Status,
+        pace: Pace,
+        wait: Duration,
+    ) -> Result<bool, Error> {
+        let order = &claim.order;
+        let release = async {
+            match undo.release {
+                true => self.inventory.release(order, pace).await,
+                false => Ok(()),
+            }
+        };
+        let refund = async {
+            match undo.refund {
+                true => self.payments.refund(order, pace).await,
+                false => Ok(()),
+            }
+        };
+        let (released, refunded) = tokio::join!(release, refund);
+        if let Err(failure) = released.and(refunded) {
+            tracing::warn!(order = order.id.as_str(), %failure, "not undone yet");
+            self.claims.put_back(claim, wait).await?;
+            return Ok(false);
+        }
+        self.claims.close(claim, end).await
+    }
+
+    /// Somebody else went on with the order: what it came to, if it has.
+    async fn lost(&self, id: &OrderId) -> Result<Outcome, Error> {
+        let order = self.book.get(id).await?;
+        Outcome::of(&order).ok_or_else(|| in_progress(&order))
     }
 }
 
-/// The client asks for a move that no order in this status can make.
-pub fn impossible(order: &Order, to: Status) -> Error {
-    let detail = format!(
-        "an order that is {} cannot become {}",
-        order.status.as_str(),
-        to.as_str()
-    );
-    Error::conflict("status_move_impossible", detail).field("status")
-}
+impl End {
+    pub const ALL: [Self; 4] = [Self::Confirmed, Self::Rejected, Self::Cancelled, Self::Lost];
 
-/// Somebody else is at this order.
-pub fn in_progress() -> Error {
-    let detail = "the order is being worked on; ask again";
-    Error::conflict("in_progress", detail).retry_after(Duration::from_secs(1))
-}
-
-/// Where the way back ends: a shop that gave up left its reason.
-fn given_up(order: &Order) -> Status {
-    match order.reason {
-        Some(_) => Status::Rejected,
-        None => Status::Cancelled,
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Rejected => "rejected",
+            Self::Cancelled => "cancelled",
+            Self::Lost => "lost",
+        }
     }
 }
 
@@ -242,11 +284,4 @@ fn given_up(order: &Order) -> Status {
 fn may_have_happened(failure: &Failure) -> bool {
     let refused = failure.origin == Origin::Upstream && failure.status < 500;
     failure.written && !refused
-}
-
-fn failed(failure: Failure, undo: Undo, refusal: fn(&Failure) -> Refusal) -> Setback {
-    Setback {
-        refusal: refusal(&failure),
-        undo,
-    }
 }

@@ -4,9 +4,11 @@
 //! half-way, so the work runs as a task of its own and the handler only waits for it.
 
 use crate::book::Book;
-use crate::checkout::{Checkout, Outcome, impossible, in_progress};
-use crate::idempotency::{Claim, Key, Keys};
+use crate::checkout::Checkout;
+use crate::claim::{Claim, Claims};
+use crate::idempotency::{Found, Key, Keys};
 use crate::order::{NewOrder, Order, OrderId};
+use crate::outcome::{Outcome, impossible, in_progress};
 use crate::status::Status;
 use actix_web::rt;
 use service::Error;
@@ -21,6 +23,7 @@ use upstream::Deadline;
 pub struct Desk {
     pub book: Book,
     pub keys: Keys,
+    pub claims: Claims,
     pub checkout: Rc<Checkout>,
     /// How long a second request with a key waits for the first.
     pub wait: Duration,
@@ -32,12 +35,12 @@ pub struct Submitted {
     pub replayed: bool,
 }
 
-/// How often a waiting request looks for the first one's answer: far below what an order takes.
+/// How often a waiting request looks what became of the order: far below what one takes.
 const LOOK: Duration = Duration::from_millis(25);
 
 impl Desk {
     /// # Errors
-    /// 422 `idempotency_key_reused`, 409 `in_progress`, 503 `order_cancelling`, or the store fails.
+    /// 422 `idempotency_key_reused`, 409 `in_progress`, or the store fails.
     pub async fn submit(
         &self,
         key: Option<Key>,
@@ -48,7 +51,10 @@ impl Desk {
         to_its_end(tracing::info_span!("place order"), async move {
             match key {
                 Some(key) => desk.submit_once(&key, &new, deadline).await,
-                None => desk.submit_anew(&new, deadline).await,
+                None => {
+                    let claim = desk.claims.accept_alone(&new).await?;
+                    desk.place(&claim, deadline).await
+                }
             }
         })
         .await
@@ -81,18 +87,8 @@ impl Desk {
         }
         match self.book.moves(&id, order.status, to).await? {
             true => self.book.get(&id).await,
-            false => Err(in_progress()),
+            false => Err(in_progress(&order)),
         }
-    }
-
-    async fn submit_anew(&self, new: &NewOrder, deadline: Deadline) -> Result<Submitted, Error> {
-        let id = OrderId::random();
-        self.book.accept(&id, new).await?;
-        let outcome = self.checkout.place(&id, deadline).await?;
-        Ok(Submitted {
-            outcome,
-            replayed: false,
-        })
     }
 
     async fn submit_once(
@@ -101,41 +97,50 @@ impl Desk {
         new: &NewOrder,
         deadline: Deadline,
     ) -> Result<Submitted, Error> {
+        let id = match self.keys.find(key, new, &self.claims).await? {
+            Found::New(claim) => return self.place(&claim, deadline).await,
+            Found::Known(id) => id,
+        };
         let give_up = (Instant::now() + self.wait).min(deadline.at());
         loop {
-            match self.keys.claim(key, new).await? {
-                Claim::Mine(id) => return self.place_once(key, &id, deadline).await,
-                Claim::Answered(answer) => {
-                    let outcome = serde_json::from_str(&answer).map_err(Error::internal)?;
-                    return Ok(Submitted {
-                        outcome,
-                        replayed: true,
-                    });
-                }
-                Claim::InProgress if Instant::now() + LOOK >= give_up => return Err(in_progress()),
-                Claim::InProgress => tokio::time::sleep(LOOK).await,
+            let order = self.book.get(&id).await?;
+            if let Some(submitted) = self.again(&order, deadline).await? {
+                return Ok(submitted);
             }
+            if Instant::now() + LOOK >= give_up {
+                return Err(in_progress(&self.book.get(&id).await?));
+            }
+            tokio::time::sleep(LOOK).await;
         }
     }
 
-    async fn place_once(
-        &self,
-        key: &Key,
-        id: &OrderId,
-        deadline: Deadline,
-    ) -> Result<Submitted, Error> {
-        let outcome = self.checkout.place(id, deadline).await?;
-        match &outcome {
-            Outcome::Refused(refusal) if refusal.reason.may_pass() => {
-                self.keys.forget(key, id).await?
-            }
-            _ => {
-                let answer = serde_json::to_string(&outcome).map_err(Error::internal)?;
-                self.keys.answer(key, &answer).await?;
-            }
-        }
-        Ok(Submitted {
+    /// A known order is asked for again: what it came to, or what it comes to now, if nobody else is
+    /// at it. None: look again.
+    async fn again(&self, order: &Order, deadline: Deadline) -> Result<Option<Submitted>, Error> {
+        let replayed = |outcome| Submitted {
             outcome,
+            replayed: true,
+        };
+        if let Some(outcome) = Outcome::of(order) {
+            return Ok(Some(replayed(outcome)));
+        }
+        let claim = match order.status {
+            Status::Rejected => self.claims.reopen(order).await?,
+            _ => self.claims.take(order).await?,
+        };
+        let Some(claim) = claim else { return Ok(None) };
+        if claim.order.status == Status::Accepted {
+            return self.place(&claim, deadline).await.map(Some);
+        }
+        // The attempt before has to be undone first; as long as that fails its refusal stands.
+        let undone = self.checkout.undo(&claim).await?;
+        let refusal = Outcome::refusal(&claim.order).filter(|_| !undone);
+        Ok(refusal.map(|refusal| replayed(Outcome::Refused(refusal))))
+    }
+
+    async fn place(&self, claim: &Claim, deadline: Deadline) -> Result<Submitted, Error> {
+        Ok(Submitted {
+            outcome: self.checkout.place(claim, deadline).await?,
             replayed: false,
         })
     }

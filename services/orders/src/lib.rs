@@ -1,34 +1,60 @@
-//! Orders: reserve, charge, confirm, or undo.
+//! Orders: reserve, charge, confirm, or undo; and what to do when one of them does not answer.
 //!
 //! The richest service, because it calls two others. `routes.rs` says what it answers, `order.rs`
 //! what it accepts, `status.rs` how an order lives; `desk.rs` is where orders come in, `checkout.rs`
-//! the way there and back, `inventory.rs` and `payments.rs` the calls, `book.rs` and
-//! `idempotency.rs` what is stored. What an item costs and what is in stock is inventory's to know.
+//! the way there and back, `reconciler.rs` goes on with what was left on it. `claim.rs` says who may
+//! work on an order, `settle.rs` what becomes of it, `stock.rs` what was last known of inventory.
+//! What an item costs and what is in stock is inventory's to know.
 
-mod book;
+mod routes;
+
+// What an order is.
+mod order;
+mod outcome;
+mod refusal;
+mod status;
+
+// Where it comes in, and its way.
 mod checkout;
-mod clock;
 mod desk;
 mod idempotency;
+
+mod reconciler;
+
+// Whom it is ordered from.
 mod inventory;
-mod order;
+mod pace;
 mod payments;
-mod refusal;
-mod routes;
-mod status;
+
+mod refresh;
+
+// What is stored.
+mod book;
+mod claim;
+mod settle;
+mod stock;
+
+mod clock;
+mod metrics;
 
 use actix_web::web::{Data, ServiceConfig};
 use book::Book;
 use checkout::Checkout;
+use claim::Claims;
 use desk::Desk;
 use idempotency::Keys;
 use inventory::Inventory;
 use payments::Payments;
+use reconciler::Reconciler;
+use refresh::Refresh;
 use serde::Deserialize;
 use service::{App, BadValue, Context, Migrator, StartError, Store};
 use std::rc::Rc;
 use std::time::Duration;
+use stock::KnownStock;
 use upstream::call::Client;
+
+pub use metrics::Metrics;
 
 /// The tables, for SQLite and PostgreSQL alike.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -42,12 +68,14 @@ const FORGET_EVERY: Duration = Duration::from_secs(600);
 pub struct Settings {
     orders: OrderSettings,
     idempotency: idempotency::Settings,
+    stock: refresh::Settings,
+    reconciler: reconciler::Settings,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OrderSettings {
-    undo_attempts: u32,
+    claim_ms: u32,
 }
 
 impl Settings {
@@ -58,9 +86,12 @@ impl Settings {
             0 => Err(BadValue::new(key, value, "must be at least 1")),
             _ => Ok(()),
         };
-        positive("orders.undo_attempts", self.orders.undo_attempts)?;
-        positive("idempotency.claim_ms", self.idempotency.claim_ms)?;
-        positive("idempotency.keep_ms", self.idempotency.keep_ms)
+        positive("orders.claim_ms", self.orders.claim_ms)?;
+        positive("idempotency.keep_ms", self.idempotency.keep_ms)?;
+        positive("stock.refresh_ms", self.stock.refresh_ms)?;
+        positive("stock.most_items", self.stock.most_items)?;
+        positive("stock.keep_ms", self.stock.keep_ms)?;
+        self.reconciler.check()
     }
 }
 
@@ -80,42 +111,98 @@ pub async fn build(settings: Settings, context: Context) -> Result<App, StartErr
         context.upstream("inventory")?,
         context.upstream("payments")?,
     );
-    let metrics = context.client_metrics.clone();
-    Ok(app(store, settings, move || Peers {
-        inventory: Client::new(inventory.clone(), metrics.clone()),
-        payments: Client::new(payments.clone(), metrics.clone()),
+    let metrics = Metrics::register(&context.registry)?;
+    let calls = context.client_metrics.clone();
+    Ok(app(store, settings, metrics, move || Peers {
+        inventory: Client::new(inventory.clone(), calls.clone()),
+        payments: Client::new(payments.clone(), calls.clone()),
     }))
 }
 
-/// The routes over a store; `connect` runs once in each worker.
+/// The routes over a store, and the work beside them; `connect` runs once in each worker, and once
+/// for that work.
 pub fn app(
     store: Store,
     settings: Settings,
+    metrics: Metrics,
     connect: impl Fn() -> Peers + Send + Sync + 'static,
 ) -> App {
-    let book = Book::new(store.clone());
-    let keys = Keys::new(store, &settings.idempotency);
-    let forget = forget_old_keys(keys.clone());
+    let shop = Shop::new(store, settings);
+    let forget = forget_old_keys(shop.keys.clone());
+    let reconcile = shop.reconciler(connect(), metrics.clone()).run();
+    let refresh = shop.refresh(connect().inventory, metrics).run();
     let routes = move |config: &mut ServiceConfig| {
-        let peers = connect();
-        let checkout = Checkout {
-            book: book.clone(),
-            inventory: Inventory::new(peers.inventory),
-            payments: Payments::new(peers.payments),
-            undo_attempts: settings.orders.undo_attempts,
-        };
-        let desk = Desk {
-            book: book.clone(),
-            keys: keys.clone(),
-            checkout: Rc::new(checkout),
-            wait: settings.idempotency.wait(),
-        };
         config
-            .app_data(Data::new(book.clone()))
-            .app_data(Data::new(desk))
+            .app_data(Data::new(shop.book.clone()))
+            .app_data(Data::new(shop.desk(connect())))
             .configure(routes::configure);
     };
-    App::public(routes).task(forget)
+    App::public(routes)
+        .task(forget)
+        .task(reconcile)
+        .task(refresh)
+}
+
+/// What all workers share.
+struct Shop {
+    store: Store,
+    settings: Settings,
+    book: Book,
+    keys: Keys,
+    claims: Claims,
+}
+
+impl Shop {
+    fn new(store: Store, settings: Settings) -> Self {
+        Self {
+            book: Book::new(store.clone()),
+            keys: Keys::new(store.clone(), &settings.idempotency),
+            claims: Claims {
+                store: store.clone(),
+                claim_ms: i64::from(settings.orders.claim_ms),
+                stock_keep_ms: i64::from(settings.stock.keep_ms),
+            },
+            store,
+            settings,
+        }
+    }
+
+    fn checkout(&self, peers: Peers) -> Checkout {
+        Checkout {
+            book: self.book.clone(),
+            claims: self.claims.clone(),
+            inventory: Inventory::new(peers.inventory),
+            payments: Payments::new(peers.payments),
+        }
+    }
+
+    fn desk(&self, peers: Peers) -> Desk {
+        Desk {
+            book: self.book.clone(),
+            keys: self.keys.clone(),
+            claims: self.claims.clone(),
+            checkout: Rc::new(self.checkout(peers)),
+            wait: self.settings.idempotency.wait(),
+        }
+    }
+
+    fn reconciler(&self, peers: Peers, metrics: Metrics) -> Reconciler {
+        Reconciler {
+            claims: self.claims.clone(),
+            checkout: self.checkout(peers),
+            settings: self.settings.reconciler.clone(),
+            metrics,
+        }
+    }
+
+    fn refresh(&self, inventory: Client, metrics: Metrics) -> Refresh {
+        Refresh {
+            stock: KnownStock::new(self.store.clone()),
+            inventory: Inventory::new(inventory),
+            settings: self.settings.stock.clone(),
+            metrics,
+        }
+    }
 }
 
 /// Forgets old keys, for as long as the process lives.

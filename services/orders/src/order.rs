@@ -6,10 +6,11 @@
 
 use crate::status::Status;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// An order, as the API shows it.
-#[derive(Debug, Clone, Serialize, Deserialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
 pub struct Order {
     #[sqlx(try_from = "String")]
     pub id: OrderId,
@@ -19,6 +20,9 @@ pub struct Order {
     pub status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What the client was told with the reason.
+    #[serde(skip)]
+    pub detail: Option<String>,
     #[sqlx(try_from = "String")]
     pub items: Lines,
     pub total_cents: i64,
@@ -26,6 +30,15 @@ pub struct Order {
     pub payment_id: Option<String>,
     pub created_at_ms: i64,
     pub updated_at_ms: i64,
+    /// Which try of placing it this is.
+    #[serde(skip)]
+    pub attempt: i64,
+    /// While somebody works on it, when that claim runs out.
+    #[serde(skip)]
+    pub due_at_ms: i64,
+    /// How often in a row the reconciler got nowhere.
+    #[serde(skip)]
+    pub tries: i64,
 }
 
 /// The body of `POST /orders`.
@@ -44,6 +57,23 @@ pub struct Stats {
     pub pending_orders: i64,
     pub completed_orders: i64,
     pub total_revenue_cents: i64,
+    /// Only what there is.
+    pub by_status: BTreeMap<Status, Sum>,
+}
+
+/// Orders, and what they cost as far as that is known.
+#[derive(Debug, Default, Serialize)]
+pub struct Sum {
+    pub orders: i64,
+    pub cents: i64,
+}
+
+/// What is left on the way, in the whole store.
+#[derive(Debug, Default)]
+pub struct Unsettled {
+    pub orders: BTreeMap<Status, i64>,
+    /// Age of the oldest of them.
+    pub oldest_ms: i64,
 }
 
 /// One line of an order. The price is inventory's, and unknown until it has reserved.
@@ -126,9 +156,26 @@ impl Basket {
 }
 
 impl Lines {
+    /// Inventory said what they cost, or the last known stock did.
+    pub fn are_priced(&self) -> bool {
+        self.0.iter().all(|line| line.unit_price_cents.is_some())
+    }
+
     /// As it is stored.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("lines are plain data")
+    }
+}
+
+impl Sku {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Quantity {
+    pub fn pieces(self) -> i64 {
+        self.0
     }
 }
 

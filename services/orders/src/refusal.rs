@@ -1,38 +1,40 @@
 //! Why an order was not taken: the one list of reasons, and what each of them answers.
 //!
-//! A reason is stored with the order and, when it is final, with the idempotency key, so that asking
-//! again gets the same words. A reason that may pass is not kept with the key: the next request with
-//! it is a new attempt.
+//! A reason is stored with the order, with the words that came with it, so that asking again gets the
+//! same answer. After a reason that may pass, the next request with the key is a new attempt of the
+//! same order.
 
-use serde::{Deserialize, Serialize};
 use service::Error;
 
 /// What the client is told instead of an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     pub reason: Reason,
     pub detail: String,
 }
 
 /// The stable codes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     OutOfStock,
     UnknownItem,
     PaymentDeclined,
-    /// It was cancelled while it was being placed.
+    /// A peer says that this order cannot be taken any more, or not like this.
     OrderClosed,
+    /// Inventory is away, and nothing is known of what it had.
+    StockUnknown,
+    /// Only between services: a client gets a pending order, or `StockUnknown`.
     InventoryUnavailable,
     PaymentsUnavailable,
     DeadlineExceeded,
 }
 
-const ALL: [Reason; 7] = [
+const ALL: [Reason; 8] = [
     Reason::OutOfStock,
     Reason::UnknownItem,
     Reason::PaymentDeclined,
     Reason::OrderClosed,
+    Reason::StockUnknown,
     Reason::InventoryUnavailable,
     Reason::PaymentsUnavailable,
     Reason::DeadlineExceeded,
@@ -45,6 +47,7 @@ impl Reason {
             Self::UnknownItem => "unknown_item",
             Self::PaymentDeclined => "payment_declined",
             Self::OrderClosed => "order_closed",
+            Self::StockUnknown => "stock_unknown",
             Self::InventoryUnavailable => "inventory_unavailable",
             Self::PaymentsUnavailable => "payments_unavailable",
             Self::DeadlineExceeded => "deadline_exceeded",
@@ -60,7 +63,10 @@ impl Reason {
     pub fn may_pass(self) -> bool {
         matches!(
             self,
-            Self::InventoryUnavailable | Self::PaymentsUnavailable | Self::DeadlineExceeded
+            Self::StockUnknown
+                | Self::InventoryUnavailable
+                | Self::PaymentsUnavailable
+                | Self::DeadlineExceeded
         )
     }
 }
@@ -82,7 +88,7 @@ impl From<Refusal> for Error {
             Reason::OrderClosed => Self::conflict(reason.code(), detail),
             Reason::UnknownItem => Self::unprocessable(reason.code(), detail).field("items"),
             Reason::PaymentDeclined => Self::new(402, reason.code(), detail),
-            Reason::InventoryUnavailable | Reason::PaymentsUnavailable => {
+            Reason::StockUnknown | Reason::InventoryUnavailable | Reason::PaymentsUnavailable => {
                 Self::unavailable(reason.code(), detail)
             }
             Reason::DeadlineExceeded => Self::new(504, reason.code(), detail),

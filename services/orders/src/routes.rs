@@ -1,13 +1,13 @@
 //! The API: each handler is extractors, one call into the domain, a response.
 
 use crate::book::Book;
-use crate::checkout::Outcome;
 use crate::desk::{Desk, Submitted};
 use crate::idempotency::Key;
-use crate::order::{NewOrder, OrderId, UserId};
+use crate::order::{NewOrder, Order, OrderId, UserId};
+use crate::outcome::Outcome;
 use crate::status::Status;
 use actix_web::HttpResponse;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::web::{Data, ServiceConfig, delete, get, post, put, resource};
 use serde::Deserialize;
 use service::Error;
@@ -25,7 +25,7 @@ struct Move {
 /// Whose keys are meant when nobody is signed in.
 const ANONYMOUS: &str = "anonymous";
 /// Says that the answer was given before.
-const REPLAYED: &str = "Idempotent-Replayed";
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 pub fn configure(config: &mut ServiceConfig) {
     config
@@ -70,22 +70,37 @@ async fn submit(
     let subject = subject.unwrap_or_else(|| ANONYMOUS.to_owned());
     let key = key.map(|key| Key { subject, key });
     let Submitted { outcome, replayed } = desk.submit(key, new, deadline).await?;
+    let told = HeaderValue::from_static("true");
     let order = match outcome {
         Outcome::Placed(order) => order,
+        Outcome::Refused(refusal) if replayed => {
+            return Err(Error::from(refusal).header(REPLAYED, told));
+        }
         Outcome::Refused(refusal) => return Err(refusal.into()),
     };
-    let mut response = HttpResponse::Created();
+    let mut response = match order.status {
+        Status::PendingInventoryCheck => HttpResponse::Accepted(),
+        _ => HttpResponse::Created(),
+    };
     response.insert_header((header::LOCATION, format!("/orders/{}", order.id.as_str())));
     if replayed {
-        response.insert_header((REPLAYED, "true"));
+        response.insert_header((REPLAYED, told));
     }
     Ok(response.json(order))
 }
 
 async fn move_on(desk: Data<Desk>, Path(id): Path<OrderId>, Json(body): Json<Move>) -> Answer {
-    Ok(HttpResponse::Ok().json(desk.move_to(id, body.status).await?))
+    Ok(moved(&desk.move_to(id, body.status).await?))
 }
 
 async fn cancel(desk: Data<Desk>, Path(id): Path<OrderId>) -> Answer {
-    Ok(HttpResponse::Ok().json(desk.cancel(id).await?))
+    Ok(moved(&desk.cancel(id).await?))
+}
+
+/// 202 for what is agreed and not yet undone.
+fn moved(order: &Order) -> HttpResponse {
+    match order.status {
+        Status::Cancelling => HttpResponse::Accepted().json(order),
+        _ => HttpResponse::Ok().json(order),
+    }
 }

@@ -2,21 +2,27 @@
 //!
 //! ```text
 //! accepted -> confirmed -> shipped -> completed
-//!     |           |
-//!     +-----------+--> cancelling -> rejected (the shop refused) or cancelled (the client did)
+//!   | |  ^       | ^
+//!   | |  |       | |
+//!   | +--|-------|-+-- pending_inventory_check (inventory is away)
+//!   |    |       |          |
+//!   +----|-------+----------+--> cancelling -> rejected (the shop refused) or cancelled (the client did)
+//!        +-- tried again by its key --------------|
 //! ```
 //!
-//! `accepted`, `confirmed`, `cancelling` and `rejected` are the shop's own words: a client moves an
+//! `accepted`, `pending_inventory_check`, `confirmed`, `cancelling` and `rejected` are the shop's own words: a client moves an
 //! order on, or cancels it.
 
 use serde::{Deserialize, Serialize};
 
 /// Where an order stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", try_from = "String")]
 pub enum Status {
     /// Written down; stock and money are being seen to.
     Accepted,
+    /// Taken from the last known stock: reserved and charged once inventory answers.
+    PendingInventoryCheck,
     /// Reserved and paid.
     Confirmed,
     Shipped,
@@ -28,8 +34,9 @@ pub enum Status {
     Rejected,
 }
 
-const ALL: [Status; 7] = [
+const ALL: [Status; 8] = [
     Status::Accepted,
+    Status::PendingInventoryCheck,
     Status::Confirmed,
     Status::Shipped,
     Status::Completed,
@@ -39,9 +46,17 @@ const ALL: [Status; 7] = [
 ];
 
 impl Status {
+    /// What the reconciler brings to an end.
+    pub const UNSETTLED: [Self; 3] = [
+        Self::Accepted,
+        Self::PendingInventoryCheck,
+        Self::Cancelling,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
+            Self::PendingInventoryCheck => "pending_inventory_check",
             Self::Confirmed => "confirmed",
             Self::Shipped => "shipped",
             Self::Completed => "completed",
@@ -91,6 +106,7 @@ mod tests {
         assert_eq!(Status::Completed.moved_on_from(), Some(Status::Shipped));
         let shops_own = [
             Status::Accepted,
+            Status::PendingInventoryCheck,
             Status::Confirmed,
             Status::Cancelling,
             Status::Cancelled,

@@ -11,6 +11,7 @@ use uuid::Uuid;
 pub struct Payment {
     pub id: String,
     pub order_id: String,
+    pub attempt: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
     pub amount_cents: i64,
@@ -25,8 +26,31 @@ pub struct Payment {
 #[serde(deny_unknown_fields)]
 pub struct Charge {
     pub order_id: OrderId,
+    #[serde(default)]
+    pub attempt: Attempt,
     pub user_id: UserId,
     pub amount_cents: Amount,
+}
+
+/// The query of a refund. Without an attempt the latest is meant.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Of {
+    pub attempt: Option<Attempt>,
+}
+
+/// What there is, by status.
+#[derive(Debug, Default, Serialize)]
+pub struct Stats {
+    pub captured: Sum,
+    pub refunded: Sum,
+    pub voided: Sum,
+}
+
+#[derive(Debug, Default, Serialize)]
+pub struct Sum {
+    pub payments: i64,
+    pub cents: i64,
 }
 
 /// Captured until it is refunded. Voided: the order was called off before it was ever charged.
@@ -60,11 +84,17 @@ pub struct OrderId(String);
 #[serde(try_from = "String")]
 pub struct UserId(String);
 
+/// Which try of an order this is: 1 to a million, the first when nothing is said.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "i64")]
+pub struct Attempt(i64);
+
 /// Cents, 0 to a trillion in whole units: far below what 64 bits hold.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "i64")]
 pub struct Amount(i64);
 
+const MOST_ATTEMPTS: i64 = 1_000_000;
 const LARGEST_AMOUNT: i64 = 100_000_000_000_000;
 
 impl PaymentId {
@@ -95,6 +125,18 @@ impl Reference {
             Self::Payment(id) => id.as_str(),
             Self::Order(id) => id.as_str(),
         }
+    }
+}
+
+impl Attempt {
+    pub fn number(self) -> i64 {
+        self.0
+    }
+}
+
+impl Default for Attempt {
+    fn default() -> Self {
+        Self(1)
     }
 }
 
@@ -138,6 +180,17 @@ impl TryFrom<String> for Reference {
             return OrderId::try_from(text).map(Self::Order);
         }
         prefixed("pay_", text).map(PaymentId).map(Self::Payment)
+    }
+}
+
+impl TryFrom<i64> for Attempt {
+    type Error = String;
+
+    fn try_from(number: i64) -> Result<Self, String> {
+        match number {
+            1..=MOST_ATTEMPTS => Ok(Self(number)),
+            _ => Err(format!("must be 1 to {MOST_ATTEMPTS}")),
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 //!
 //! The smallest service and the one to copy: `lib.rs` says what it is made of, `routes.rs` what it
 //! answers, `user.rs` what it accepts, `directory.rs` what it stores. `token.rs`, `password.rs` and
-//! `keys.rs` are its sign-in. Configuration, listeners, health, Consul, traces, metrics and draining
+//! `keys.rs` are its sign-in, `desk.rs` is the operator's side. Configuration, listeners, health, Consul, traces, metrics and draining
 //! come from the `service` crate.
 
 mod clock;
+mod desk;
 mod directory;
 mod keys;
 mod password;
@@ -16,7 +17,7 @@ mod user;
 
 use actix_web::web::Data;
 use directory::Directory;
-use keys::KeySet;
+use keys::{KeySet, KeyStatus, Keys};
 use password::{Password, Passwords};
 use serde::Deserialize;
 use service::{App, BadValue, Context, Error, Migrator, StartError, Store};
@@ -34,6 +35,7 @@ pub struct Settings {
     users: UsersSettings,
     password: password::Settings,
     token: token::Settings,
+    keys: keys::Settings,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -44,9 +46,9 @@ struct UsersSettings {
 
 /// The domain, as the handlers see it.
 pub struct Users {
-    store: Store,
     directory: Directory,
     passwords: Passwords,
+    keys: Arc<Keys>,
     issuer: Issuer,
 }
 
@@ -56,14 +58,17 @@ pub struct Users {
 /// The store cannot be read or written.
 pub async fn build(settings: Settings, context: Context) -> Result<App, StartError> {
     let users = Users::open(context.store()?.clone(), settings).await?;
-    Ok(app(users))
+    Ok(app(Data::new(users)))
 }
 
 /// The routes over a domain that is already open.
-pub fn app(users: Users) -> App {
-    let users = Data::from(Arc::new(users));
+pub fn app(users: Data<Users>) -> App {
+    let operated = users.clone();
     App::public(move |config| {
         config.app_data(users.clone()).configure(routes::configure);
+    })
+    .admin(move |config| {
+        config.app_data(operated.clone()).configure(desk::configure);
     })
 }
 
@@ -72,7 +77,8 @@ impl Settings {
     /// The first value that the types allow and the domain does not.
     pub fn check(&self) -> Result<(), BadValue> {
         self.password.check()?;
-        self.token.check()
+        self.token.check()?;
+        self.keys.check()
     }
 }
 
@@ -85,14 +91,20 @@ impl Users {
         if settings.users.seed {
             seed::seed(&store).await?;
         }
-        let signer = keys::signer(&store).await?;
-        let directory = Directory::new(store.clone());
+        let lifetime_s = settings.token.lifetime_s();
+        let keys = Arc::new(Keys::open(store.clone(), settings.keys, lifetime_s).await?);
+        let directory = Directory::new(store);
         let passwords = Passwords::new(&settings.password)?;
-        let issuer = Issuer::new(directory.clone(), passwords.clone(), signer, settings.token);
+        let issuer = Issuer::new(
+            directory.clone(),
+            passwords.clone(),
+            keys.clone(),
+            settings.token,
+        );
         Ok(Self {
-            store,
             directory,
             passwords,
+            keys,
             issuer,
         })
     }
@@ -115,6 +127,14 @@ impl Users {
     }
 
     async fn published_keys(&self) -> Result<KeySet, Error> {
-        keys::published(&self.store).await
+        self.keys.published().await
+    }
+
+    /// Makes the next signing key, as an operator does.
+    ///
+    /// # Errors
+    /// 409 `too_many_keys`, `rotation_running`.
+    pub async fn rotate_keys(&self) -> Result<KeyStatus, Error> {
+        self.keys.rotate().await
     }
 }

@@ -4,20 +4,21 @@
 //! in the same time. What a token opens is the gateway's to decide.
 
 use crate::directory::Directory;
-use crate::keys::Signer;
+use crate::keys::{Keys, Signer};
 use crate::password::{Password, Passwords};
 use crate::user::{Email, User};
 use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use jsonwebtoken::{Algorithm, Header, encode};
 use serde::{Deserialize, Serialize};
 use service::{BadValue, Error};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Signs tokens for users who know their password.
 pub struct Issuer {
     directory: Directory,
     passwords: Passwords,
-    signer: Signer,
+    keys: Arc<Keys>,
     settings: Settings,
 }
 
@@ -61,6 +62,11 @@ struct Claims<'a> {
 const LONGEST_LIFETIME_S: u64 = 86_400;
 
 impl Settings {
+    /// How long a token lives.
+    pub fn lifetime_s(&self) -> u64 {
+        self.lifetime_s
+    }
+
     pub fn check(&self) -> Result<(), BadValue> {
         if !(1..=LONGEST_LIFETIME_S).contains(&self.lifetime_s) {
             let reason = format!("must be 1 to {LONGEST_LIFETIME_S}");
@@ -74,13 +80,13 @@ impl Issuer {
     pub fn new(
         directory: Directory,
         passwords: Passwords,
-        signer: Signer,
+        keys: Arc<Keys>,
         settings: Settings,
     ) -> Self {
         Self {
             directory,
             passwords,
-            signer,
+            keys,
             settings,
         }
     }
@@ -94,7 +100,7 @@ impl Issuer {
             .and_then(|known| known.password_hash.as_deref());
         let right = self.passwords.verify(request.password, stored).await?;
         match known {
-            Some(known) if right => self.token(&known.user),
+            Some(known) if right => self.token(&known.user, &self.keys.signer().await?),
             _ => Err(Error::new(
                 401,
                 "invalid_credentials",
@@ -107,7 +113,7 @@ impl Issuer {
         }
     }
 
-    fn token(&self, user: &User) -> Result<Token, Error> {
+    fn token(&self, user: &User, signer: &Signer) -> Result<Token, Error> {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_err(Error::internal)?
@@ -122,8 +128,8 @@ impl Issuer {
             exp: now + self.settings.lifetime_s,
         };
         let mut header = Header::new(Algorithm::EdDSA);
-        header.kid = Some(self.signer.kid.clone());
-        let access_token = encode(&header, &claims, &self.signer.key).map_err(Error::internal)?;
+        header.kid = Some(signer.kid.clone());
+        let access_token = encode(&header, &claims, &signer.key).map_err(Error::internal)?;
         Ok(Token {
             access_token,
             token_type: "Bearer",

@@ -170,12 +170,17 @@ impl Role {
         }
     }
 
-    /// The scopes of a token, separated by spaces: each role may do what the one below it may.
+    /// The scopes of a token, separated by spaces, as the gateway's routes ask for them: each role may do what the one below it may.
     pub fn scope(self) -> &'static str {
         match self {
-            Self::Customer => "shop",
-            Self::Support => "shop support",
-            Self::Admin => "shop support admin",
+            Self::Customer => "orders:read orders:write",
+            Self::Support => {
+                "orders:read orders:write orders:manage users:read payments:read payments:refund reports:read"
+            }
+            Self::Admin => {
+                "orders:read orders:write orders:manage users:read payments:read payments:refund reports:read \
+                 users:write inventory:write"
+            }
         }
     }
 }
@@ -265,6 +270,19 @@ mod tests {
             "Ada\u{0}".into(),
         ] {
             assert!(Name::try_from(bad.clone()).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn each_role_may_do_what_the_one_below_it_may() {
+        let scopes = |role: Role| role.scope().split(' ').collect::<Vec<_>>();
+        for (lower, higher) in [
+            (Role::Customer, Role::Support),
+            (Role::Support, Role::Admin),
+        ] {
+            let above = scopes(higher);
+            assert!(scopes(lower).iter().all(|scope| above.contains(scope)));
+            assert!(above.iter().all(|scope| !scope.is_empty()));
         }
     }
 

@@ -3,19 +3,20 @@
 //! Every call has a limit for the whole of it, body included, and a cap on the body; every status other than 200 is an
 //! error.
 //! Redirects are not followed, because the token would travel with them.
-//! When to call, and what to make of an answer, is decided elsewhere; the KV store is not read here, it has its place in
-//! a `kv` module beside this one.
+//! When to call, and what to make of an answer, is decided elsewhere.
 //! An `Agent` belongs to the thread that made it.
 
+mod keys;
 mod read;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::web::Bytes;
 use awc::http::StatusCode;
-use awc::http::header::HeaderMap;
+use awc::http::header::{HeaderMap, HeaderValue};
 use awc::{Client, ClientRequest, Connector};
 use serde::de::DeserializeOwned;
 
@@ -26,6 +27,7 @@ use crate::error::Error;
 use crate::networks::Networks;
 use crate::token::Token;
 
+pub(crate) use keys::{Listing, slashed};
 pub use read::{Consistency, Read};
 
 /// A client of one agent; clones share connections and token.
@@ -42,6 +44,7 @@ struct Inner {
 }
 
 struct Reply {
+    status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
 }
@@ -146,11 +149,29 @@ impl Agent {
             last_contact: reply
                 .number("X-Consul-LastContact")
                 .map(Duration::from_millis),
-            filtered: reply
-                .text("X-Consul-Results-Filtered-By-ACLs")
-                .is_some_and(|value| value != "false"),
+            filtered: reply.filtered(),
             instances,
         })
+    }
+
+    /// Whether an instance at that address would be believed, here and in every process configured alike.
+    #[must_use]
+    pub fn believes(&self, address: IpAddr) -> bool {
+        self.inner.networks.permit(address).is_some()
+    }
+
+    /// `http://host:port`.
+    pub(crate) fn base(&self) -> &str {
+        &self.inner.base
+    }
+
+    pub(crate) fn token(&self) -> Option<HeaderValue> {
+        self.inner.token.header()
+    }
+
+    /// The agent refused the token.
+    pub(crate) fn reread_token(&self) {
+        self.inner.token.reread();
     }
 
     pub(crate) fn networks(&self) -> &Networks {
@@ -171,14 +192,24 @@ impl Agent {
         body: Option<&Definition>,
         limit: Duration,
     ) -> Result<Reply, Error> {
+        self.answered(request, body, limit).await?.ok()
+    }
+
+    /// The answer, whatever its status.
+    async fn answered(
+        &self,
+        request: ClientRequest,
+        body: Option<&Definition>,
+        limit: Duration,
+    ) -> Result<Reply, Error> {
         let whole = self.exchange(request, body, limit);
         let reply = tokio::time::timeout(limit, whole)
             .await
-            .map_err(|_| Error::Timeout(limit))?;
-        if let Err(Error::Status { status: 403, .. }) = reply {
+            .map_err(|_| Error::Timeout(limit))??;
+        if reply.status == StatusCode::FORBIDDEN {
             self.inner.token.reread();
         }
-        reply
+        Ok(reply)
     }
 
     async fn exchange(
@@ -209,10 +240,8 @@ impl Agent {
         if promised.is_some_and(|promised: usize| promised != body.len()) {
             return Err(Error::Transport("the answer was cut short".to_owned()));
         }
-        if status != StatusCode::OK {
-            return Err(Error::status(status.as_u16(), &body));
-        }
         Ok(Reply {
+            status,
             headers: response.headers().clone(),
             body,
         })
@@ -220,6 +249,19 @@ impl Agent {
 }
 
 impl Reply {
+    fn ok(self) -> Result<Self, Error> {
+        if self.status == StatusCode::OK {
+            return Ok(self);
+        }
+        Err(Error::status(self.status.as_u16(), &self.body))
+    }
+
+    /// Whether there is more than the token may see.
+    fn filtered(&self) -> bool {
+        self.text("X-Consul-Results-Filtered-By-ACLs")
+            .is_some_and(|value| value != "false")
+    }
+
     fn text(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }

@@ -33,12 +33,13 @@ pub enum Error {
     /// The body is not the JSON that the call promises, or ends too early.
     #[error("the answer is not understood: {0}")]
     Malformed(String),
+    /// There is more than the token may see, so what is missing may be there.
+    #[error("the agent hides a part of the answer from this token")]
+    Filtered,
 }
 
 /// As much of the agent's explanation as one log line needs.
 const TEXT_LIMIT: usize = 200;
-
-// ---
 
 impl Error {
     /// The reason as a metric label: one of a closed set.
@@ -55,6 +56,7 @@ impl Error {
             } => "server_error",
             Self::Status { .. } => "status",
             Self::Malformed(_) => "malformed",
+            Self::Filtered => "filtered",
         }
     }
 

@@ -29,6 +29,11 @@ impl Index {
         self.next
     }
 
+    /// Whether this is the index that was seen last.
+    pub(crate) fn is(&self, index: Option<u64>) -> bool {
+        self.seen > 0 && index == Some(self.seen)
+    }
+
     /// Takes note of an answer's index; a missing or unreadable one counts as 0.
     pub(crate) fn observe(&mut self, index: Option<u64>) -> Step {
         let new = index.unwrap_or(0);

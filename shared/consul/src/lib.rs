@@ -1,14 +1,15 @@
 //! Consul as this house uses it: who is there, and how the others learn that we are.
 //!
 //! [`watch::spawn`] keeps a [`View`] of one service up to date and keeps the last good one when Consul fails or says
-//! something unlikely; [`registration::spawn`] keeps this process in the catalogue.
+//! something unlikely; [`registration::spawn`] keeps this process in the catalogue; [`kv::watch`] follows a prefix of
+//! the key-value store.
 //! Both are small loops around decisions that are pure and tested apart: the index, the pace, and whether an answer is
 //! believed.
 //! Everything that talks lives on one thread, because awc's clients do; a `View` is read from every thread.
 //! What an endpoint is belongs to the `resilience` crate, and who is picked is decided there.
 //!
-//! To come, each with its place: a disk snapshot for a start without Consul (another [`view::Publisher`]), the KV watch
-//! (a `kv` module beside `agent`), and the scripted agent of this crate's tests as a feature for the tests of others.
+//! To come, each with its place: a disk snapshot for a start without Consul (another [`view::Publisher`]), and the
+//! scripted agent of this crate's tests as a feature for the tests of others.
 #![warn(missing_docs)]
 
 pub mod config;
@@ -36,6 +37,8 @@ mod accept;
 pub mod view;
 
 pub mod watch;
+
+pub mod kv;
 
 pub mod definition;
 

@@ -11,6 +11,7 @@ use prometheus::proto::MetricFamily;
 use prometheus::{GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use resilience::endpoint::Health;
 
+use crate::kv::KvMetrics;
 use crate::view::{Condition, View};
 
 /// The metrics of this crate; clones share them.
@@ -19,6 +20,7 @@ pub struct Metrics {
     views: Arc<Mutex<Vec<View>>>,
     pub(crate) watch: WatchMetrics,
     pub(crate) registration: RegistrationMetrics,
+    pub(crate) kv: KvMetrics,
 }
 
 #[derive(Clone)]
@@ -78,6 +80,7 @@ impl Metrics {
             views,
             watch,
             registration,
+            kv: KvMetrics::register(registry)?,
         })
     }
 

@@ -6,6 +6,7 @@
 //! difference and swaps the table whole, so that a reader sees the old set or the new, never a mix.
 //! Ejected endpoints are left out; one of them gets a request again as a probe once its time is over.
 //! Only when the registry calls nobody eligible, everybody who ever passed a check is tried ([`PickReason::Panic`]).
+//! Weights count in units of an ordinary instance's, the median of the service: Consul's 10 for everybody are 1 each.
 //! Waiting, counting and logging are the caller's business.
 
 mod choose;
@@ -13,6 +14,7 @@ mod ejected;
 mod latency;
 mod node;
 mod pick;
+mod spilling;
 mod table;
 mod upkeep;
 
@@ -27,17 +29,22 @@ use rand::Rng;
 use self::ejected::Ejected;
 use self::node::{Epoch, Node};
 pub use self::pick::{Ask, NoEndpoint, NoEndpointReason, Pick, PickReason};
+use self::spilling::Spilling;
+pub use self::spilling::ZoneStatus;
 use self::table::{Members, Table};
-use crate::breaker::{Breaker, BreakerConfig, State, Transition};
+use crate::breaker::{Breaker, BreakerConfig, Source, State, Transition};
 use crate::classify::{Outcome, Verdict};
 use crate::ejection::{self, Limit};
 use crate::endpoint::{Endpoint, EndpointId, Snapshot, Zone};
+use crate::spill::SpillConfig;
 
 /// How endpoints are balanced and ejected.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BalancerConfig {
     /// Time in which a new endpoint's weight rises from a tenth to the whole.
     pub slow_start: Duration,
+    /// When the caller's zone is too busy.
+    pub spill: SpillConfig,
     /// When an endpoint is ejected.
     pub ejection: BreakerConfig,
 }
@@ -84,6 +91,8 @@ pub struct Balancer {
     writer: Mutex<Writer>,
     /// The stamp at which the shares should be computed again: a ramp goes on, a rest ends, an ejection changed capacity.
     refresh_at: AtomicU64,
+    /// The stamp at which the load should be looked at again.
+    look_at: AtomicU64,
     /// The stamp before which they should not, whatever happens.
     settled_until: AtomicU64,
     ejected: Ejected,
@@ -94,6 +103,9 @@ pub struct Balancer {
 struct Writer {
     callers: BTreeMap<Zone, u32>,
     started: bool,
+    /// Each zone's, as of the last table.
+    capacity: BTreeMap<Zone, f64>,
+    spilling: Spilling,
 }
 
 impl Balancer {
@@ -109,6 +121,7 @@ impl Balancer {
             table: ArcSwap::from_pointee(Table::default()),
             writer: Mutex::default(),
             refresh_at: AtomicU64::new(u64::MAX),
+            look_at: AtomicU64::new(u64::MAX),
             settled_until: AtomicU64::new(0),
             ejected: Ejected::default(),
             limit: Arc::default(),
@@ -138,7 +151,7 @@ impl Balancer {
         writer.callers.clone_from(callers);
         let changes = self.hold_the_limit(&before.members, &members, now);
         self.ejected.retain(|id| members.get(id).is_some());
-        self.swap(Arc::new(members), &writer, stamp);
+        self.swap(Arc::new(members), &mut writer, stamp);
         changes
     }
 
@@ -148,10 +161,11 @@ impl Balancer {
     /// [`NoEndpoint`] when nobody is known, nobody can be tried, or everybody is ejected.
     pub fn pick(&self, ask: &Ask<'_>, now: Instant, rng: &mut dyn Rng) -> Result<Pick, NoEndpoint> {
         let stamp = self.epoch.stamp(now);
-        if stamp >= self.refresh_at.load(Ordering::Relaxed)
-            && let Ok(writer) = self.writer.try_lock()
+        if (stamp >= self.refresh_at.load(Ordering::Relaxed)
+            || stamp >= self.look_at.load(Ordering::Relaxed))
+            && let Ok(mut writer) = self.writer.try_lock()
         {
-            self.swap(Arc::clone(&self.table.load().members), &writer, stamp);
+            self.keep_up(&mut writer, stamp);
         }
         let table = self.table.load();
         let pick = self.choose(&table, ask, (now, stamp), rng)?;
@@ -173,7 +187,8 @@ impl Balancer {
         let elapsed = now.saturating_duration_since(pick.started());
         let node = pick.node();
         if let Some(sample) = outcome.sample(elapsed) {
-            node.latency.record(sample, self.epoch.stamp(now));
+            let penalty = outcome.verdict() != Verdict::Success;
+            node.latency.record(sample, penalty, self.epoch.stamp(now));
         }
         let verdict = outcome.verdict();
         if let Verdict::Overloaded { rest } = verdict
@@ -182,7 +197,9 @@ impl Balancer {
             node.rest_until(self.epoch.stamp(now + rest));
             self.refresh_soon();
         }
-        let transition = node.breaker.settle(permit, verdict, elapsed, now, rng)?;
+        let transition =
+            node.breaker
+                .settle(permit, verdict, elapsed, Source::default(), now, rng)?;
         Some(self.noted(node, transition, now))
     }
 
@@ -191,7 +208,7 @@ impl Balancer {
         let node = pick.node();
         let elapsed = now.saturating_duration_since(pick.started());
         if let Some(sample) = Outcome::BodyCut.sample(elapsed) {
-            node.latency.record(sample, self.epoch.stamp(now));
+            node.latency.record(sample, true, self.epoch.stamp(now));
         }
         let transition = node.breaker.late_failure(pick.generation(), now, rng)?;
         Some(self.noted(node, transition, now))
@@ -213,10 +230,24 @@ impl Balancer {
         &self.local
     }
 
+    /// Each zone that has eligible endpoints, the caller's first.
+    #[must_use]
+    pub fn zones(&self, now: Instant) -> Vec<ZoneStatus> {
+        self.zone_status(self.epoch.stamp(now))
+    }
+
     /// Version of the snapshot in use.
     #[must_use]
     pub fn version(&self) -> u64 {
         self.table.load().members.version()
+    }
+
+    /// Whether another endpoint than these is in use: eligible and not ejected.
+    #[must_use]
+    pub fn has_peers(&self, of: &[EndpointId]) -> bool {
+        let table = self.table.load();
+        let mut all = table.members.zones().iter().flat_map(|zone| &zone.seats);
+        all.any(|seat| seat.node.in_use() && !of.contains(&seat.node.id))
     }
 
     /// Endpoints that are ejected now.
@@ -253,6 +284,7 @@ impl Default for BalancerConfig {
     fn default() -> Self {
         Self {
             slow_start: Duration::from_secs(10),
+            spill: SpillConfig::default(),
             ejection: ejection::config(),
         }
     }

@@ -10,8 +10,10 @@
 mod config;
 mod machine;
 mod phase;
+mod source;
 mod state;
 mod tally;
+mod wait;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,8 +21,9 @@ use std::time::{Duration, Instant};
 
 use rand::Rng;
 
-pub use self::config::{BreakerConfig, Share, Slow};
+pub use self::config::{BreakerConfig, LONGEST, Share, Slow};
 use self::machine::{Machine, Token};
+pub use self::source::Source;
 pub use self::state::{
     BreakerStatus, Mode, Reason, RejectReason, Rejected, State, Transition, UnknownMode,
 };
@@ -73,22 +76,29 @@ impl Breaker {
     }
 
     /// Tells that the call has just become slow, while it still runs.
-    pub fn slow(&self, permit: &mut Permit, now: Instant, rng: &mut dyn Rng) -> Option<Transition> {
+    pub fn slow(
+        &self,
+        permit: &mut Permit,
+        source: Source<'_>,
+        now: Instant,
+        rng: &mut dyn Rng,
+    ) -> Option<Transition> {
         let token = permit.token.as_mut()?;
-        self.change(|machine| machine.slow(token, now, rng))
+        self.change(|machine| machine.slow(token, source, now, rng))
     }
 
-    /// Tells how the call ended, `elapsed` after it was admitted.
+    /// Tells how the call ended, after the upstream had it for `elapsed`.
     pub fn settle(
         &self,
         mut permit: Permit,
         verdict: Verdict,
         elapsed: Duration,
+        source: Source<'_>,
         now: Instant,
         rng: &mut dyn Rng,
     ) -> Option<Transition> {
         let token = permit.token.take()?;
-        self.change(|machine| machine.settle(&token, verdict, elapsed, now, rng))
+        self.change(|machine| machine.settle(&token, verdict, elapsed, source, now, rng))
     }
 
     /// Adds one failure to a call already settled in that generation: its body was cut short.

@@ -41,7 +41,7 @@ pub enum Verdict {
     Failure,
     /// Nobody listens there: a failure that needs no second opinion.
     Refused,
-    /// It asks for less: not a consecutive failure, but counted in the rate, and it should rest.
+    /// It asks for less: it should rest, and opens nothing; a probe that is told so has failed.
     Overloaded {
         /// For how long it asked to be left alone, capped; zero when it named no time.
         rest: Duration,

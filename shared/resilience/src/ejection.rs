@@ -9,7 +9,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::breaker::{BreakerConfig, Share};
+use crate::breaker::{BreakerConfig, LONGEST, Share};
 
 /// How many endpoints of one service may be out at a time.
 #[derive(Debug, Default)]
@@ -45,6 +45,7 @@ pub(crate) struct Place {
 pub fn config() -> BreakerConfig {
     BreakerConfig {
         consecutive_failures: 5,
+        spares_peers: false,
         trip_on_refused: true,
         failure_share: Share::Above(0.2),
         min_calls: 10,
@@ -52,6 +53,7 @@ pub fn config() -> BreakerConfig {
         slow: None,
         open_for: Duration::from_secs(1),
         jitter: (0.5, 1.5),
+        longest: LONGEST,
         probes: 1,
         successes: 1,
     }

@@ -140,6 +140,18 @@ impl Snapshot {
         self.endpoints.get(at)
     }
 
+    /// What an ordinary instance weighs: the lower median over the eligible ones, as in good health; 1 without any.
+    #[must_use]
+    pub fn ordinary_weight(&self) -> u32 {
+        let eligible = self.endpoints.iter().filter(|endpoint| endpoint.eligible());
+        let mut weights: Vec<u32> = eligible.map(|endpoint| endpoint.weights.passing).collect();
+        let middle = weights.len().saturating_sub(1) / 2;
+        if weights.is_empty() {
+            return 1;
+        }
+        (*weights.select_nth_unstable(middle).1).max(1)
+    }
+
     /// Eligible instances by zone: for the callers' own service these are the callers in each zone.
     #[must_use]
     pub fn callers(&self) -> BTreeMap<Zone, u32> {

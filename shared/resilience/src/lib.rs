@@ -21,6 +21,8 @@ pub mod ejection;
 
 pub mod zone;
 
+pub mod spill;
+
 pub mod balancer;
 
 pub mod retry;

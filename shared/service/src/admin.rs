@@ -3,7 +3,10 @@
 //! Loopback by default. A browser page of another origin cannot talk to it: a `Host` that is
 //! neither an IP address nor a configured name is refused. Every change needs the token.
 
+mod upstreams;
+
 use crate::config::{Secret, Server};
+use crate::faults::{self, Faults};
 use crate::latch::Latch;
 use crate::spec::Configure;
 use crate::unrouted::no_route;
@@ -15,10 +18,13 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::web::Data;
 use actix_web::{App, FromRequest, HttpRequest, HttpResponse, HttpServer, ResponseError, web};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::future::{Ready, ready};
 use std::io;
 use std::net::{IpAddr, TcpListener};
+use std::sync::Arc;
 use telemetry::LogFilter;
+use upstream::Pool;
 
 /// What the admin listener guards and changes.
 #[derive(Clone)]
@@ -28,6 +34,8 @@ pub(crate) struct Controls {
     /// Cleared by an operator, the process reports itself unready.
     pub healthy: Latch,
     pub log: LogFilter,
+    /// The services that this process calls.
+    pub upstreams: BTreeMap<String, Arc<Pool>>,
 }
 
 /// Proof that the caller brought the admin token: an argument of every handler that changes state.
@@ -47,12 +55,18 @@ struct Log {
 }
 
 impl Controls {
-    pub(crate) fn new(server: &Server, healthy: Latch, log: LogFilter) -> Self {
+    pub(crate) fn new(
+        server: &Server,
+        healthy: Latch,
+        log: LogFilter,
+        upstreams: BTreeMap<String, Arc<Pool>>,
+    ) -> Self {
         Self {
             token: server.admin_token.clone(),
             hosts: server.admin_hosts.clone(),
             healthy,
             log,
+            upstreams,
         }
     }
 }
@@ -61,15 +75,20 @@ impl Controls {
 pub(crate) fn serve(
     listener: TcpListener,
     controls: Controls,
+    faults: Faults,
     more: Configure,
 ) -> io::Result<Running> {
     let factory = move || {
         let more = more.clone();
         App::new()
             .app_data(Data::new(controls.clone()))
+            .app_data(Data::new(faults.clone()))
+            .app_data(Data::new(controls.upstreams.clone()))
             .route("/health", web::put().to(set_health))
             .route("/log", web::get().to(log))
             .route("/log", web::put().to(set_log))
+            .configure(faults::routes)
+            .configure(upstreams::routes)
             .default_service(web::to(no_route))
             .configure(|config| more(config))
             .wrap(from_fn(own_host))

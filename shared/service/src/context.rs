@@ -2,6 +2,7 @@
 
 use crate::BadValue;
 use crate::drain::Drain;
+use crate::faults::Faults;
 use crate::identity::Identity;
 use crate::latch::Readiness;
 use crate::spec::StartError;
@@ -28,6 +29,8 @@ pub struct Context {
     pub client_metrics: telemetry::http::ClientMetrics,
     /// Conditions of readiness.
     pub readiness: Readiness,
+    /// What is broken on purpose.
+    pub faults: Faults,
     /// Whether the process is leaving.
     pub drain: Drain,
 }

@@ -11,6 +11,17 @@ use std::time::{Duration, Instant};
 /// How the gateway and callers between services say it, in milliseconds.
 const REQUEST_TIMEOUT_MS: &str = "x-request-timeout-ms";
 
+tokio::task_local! {
+    /// The deadline of the request that this task works on, for what is done deep below its handler.
+    /// A task of its own has none: it was spawned because it must end whoever waits.
+    static CURRENT: upstream::Deadline;
+}
+
+/// The deadline of the request that is being worked on, if any.
+pub(crate) fn current() -> Option<upstream::Deadline> {
+    CURRENT.try_with(|deadline| *deadline).ok()
+}
+
 /// The deadline of a request that brought none.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DefaultTimeout(pub Duration);
@@ -30,8 +41,9 @@ pub(crate) async fn enforce<B: MessageBody + 'static>(
     }
     let deadline = upstream::Deadline::after(now, budget);
     request.extensions_mut().insert(Deadline(deadline));
+    let work = CURRENT.scope(deadline, next.call(request));
     // A copy of the request would make the router panic, so the refusal travels as an error.
-    match tokio::time::timeout_at(deadline.at().into(), next.call(request)).await {
+    match tokio::time::timeout_at(deadline.at().into(), work).await {
         Ok(response) => Ok(response?.map_into_left_body()),
         Err(_) => Err(exceeded().into()),
     }
@@ -51,7 +63,8 @@ fn budget(request: &ServiceRequest) -> Result<Duration, Error> {
     Ok(Duration::from_millis(u64::from(millis)))
 }
 
-fn exceeded() -> Error {
+/// What a caller is told whose time is up.
+pub(crate) fn exceeded() -> Error {
     Error::new(
         504,
         "deadline_exceeded",

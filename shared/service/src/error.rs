@@ -3,6 +3,7 @@
 //! The client sees a stable `code`, a sentence and, for bad input, the field. The cause is logged
 //! once, here, at the boundary, and never sent. What is retryable is the gateway's to say.
 
+use crate::{deadline, store};
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
@@ -182,6 +183,9 @@ pub fn whole_seconds(wait: Duration) -> u64 {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
+        if store::is_out_of_time(&error) {
+            return deadline::exceeded();
+        }
         let busy = match &error {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
             sqlx::Error::Database(database) => is_busy(database.message()),
@@ -205,7 +209,7 @@ impl From<upstream::Error> for Error {
 }
 
 /// SQLite's words for a lock that was not had within the busy timeout.
-fn is_busy(message: &str) -> bool {
+pub(crate) fn is_busy(message: &str) -> bool {
     message.contains("database is locked") || message.contains("database table is locked")
 }
 

@@ -3,6 +3,7 @@
 mod deadline;
 mod headers;
 mod json;
+mod objects;
 mod page;
 mod path;
 mod query;
@@ -11,6 +12,7 @@ pub use deadline::Deadline;
 pub use headers::{IdempotencyKey, Subject};
 pub(crate) use json::BodyLimit;
 pub use json::Json;
+pub(crate) use objects::Objects;
 pub use page::Page;
 pub use path::Path;
 pub use query::Query;
@@ -19,6 +21,12 @@ use crate::Error;
 
 /// Turns a parser's complaint at `path` into a problem that names the field.
 fn refused(path: String, message: &str, fallback: &str) -> Error {
+    let detail = message.split(" at line ").next().unwrap_or(message);
+    Error::invalid(field(path, message, fallback), detail)
+}
+
+/// The field that a parser complains of at `path`.
+pub(crate) fn field(path: String, message: &str, fallback: &str) -> String {
     let named = ["unknown field `", "missing field `"]
         .iter()
         .find_map(|words| {
@@ -26,13 +34,11 @@ fn refused(path: String, message: &str, fallback: &str) -> Error {
             rest.split_once('`').map(|(name, _)| name.to_owned())
         });
     let path = if path == "." { String::new() } else { path };
-    let field = match named {
+    match named {
         Some(name) if path.is_empty() => name,
         Some(name) if path == name || path.ends_with(&format!(".{name}")) => path,
         Some(name) => format!("{path}.{name}"),
         None if path.is_empty() => fallback.to_owned(),
         None => path,
-    };
-    let detail = message.split(" at line ").next().unwrap_or(message);
-    Error::invalid(field, detail)
+    }
 }

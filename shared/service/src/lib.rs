@@ -24,8 +24,11 @@ mod identity;
 mod store;
 
 // Its three listeners, and what is around its routes.
+mod door;
 mod listeners;
 mod public;
+
+mod guard;
 
 mod deadline;
 mod drain;
@@ -33,9 +36,14 @@ mod unrouted;
 
 mod ops;
 
+pub mod faults;
+
 mod latch;
 
 pub mod admin;
+
+// What changes while it runs.
+pub mod live;
 
 // What its handlers speak.
 pub mod input;
@@ -49,6 +57,8 @@ pub use config::BadValue;
 pub use context::Context;
 pub use drain::Drain;
 pub use error::Error;
+pub use faults::Faults;
+pub use guard::Watch;
 pub use identity::Identity;
 pub use latch::{Latch, Readiness};
 pub use run::run;

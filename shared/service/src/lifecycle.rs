@@ -7,10 +7,14 @@
 use crate::admin::{self, Controls};
 use crate::config::{Common, Loaded};
 use crate::context::Context;
+use crate::door::Door;
 use crate::drain::Drain;
+use crate::faults::{self, Faults};
+use crate::guard;
 use crate::identity::Identity;
 use crate::latch::{Latch, Readiness};
 use crate::listeners::Reserved;
+use crate::live::{self, Live, Setting};
 use crate::ops;
 use crate::public::{self, Surroundings};
 use crate::spec::{App, Spec, StartError};
@@ -20,8 +24,9 @@ use actix_web::rt;
 use consul::registration::{self, Registration};
 use std::future::Future;
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
-use telemetry::Telemetry;
+use telemetry::{LogFilter, Telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 
@@ -38,8 +43,8 @@ pub(crate) struct Stopped {
 }
 
 struct Serving {
-    public: ServerHandle,
-    ops: ServerHandle,
+    public: Rc<Door>,
+    ops: Rc<Door>,
     admin: ServerHandle,
     tasks: Vec<rt::task::JoinHandle<()>>,
 }
@@ -70,16 +75,31 @@ where
     let readiness = Readiness::default();
     let staying = readiness.latch("staying");
     let healthy = readiness.latch("healthy");
-    let context = gather(
+    let gathering = gather(
         &spec,
         &common,
         identity.clone(),
         registry.clone(),
         readiness.clone(),
-    )
-    .await?;
-    let app = (spec.build)(own, context.clone()).await?;
-    let controls = Controls::new(&common.server, healthy.clone(), telemetry.log_filter());
+    );
+    // Another process may migrate the store for minutes: whoever waits for it can be told to stop.
+    let context = tokio::select! {
+        gathered = gathering => gathered?,
+        signal = signals.next() => {
+            tracing::info!(signal, "stopped before it served");
+            return Ok(Stopped { telemetry });
+        }
+    };
+    let mut app = (spec.build)(own, context.clone()).await?;
+    let filter = telemetry.log_filter();
+    let settings = std::mem::take(&mut app.settings);
+    let live = listen_to_operators(settings, &common, &context, filter.clone())?;
+    let controls = Controls::new(
+        &common.server,
+        healthy.clone(),
+        filter,
+        context.upstreams.clone(),
+    );
     let serving = serve(app, &common, &context, controls, reserved)
         .map_err(|error| StartError::new(format!("cannot serve: {error}")))?;
     staying.set();
@@ -106,6 +126,7 @@ where
     sleep(common.drain.propagation()).await;
     serving.public.stop(true).await;
     serving.tasks.iter().for_each(rt::task::JoinHandle::abort);
+    live.abort();
     serving.ops.stop(false).await;
     serving.admin.stop(false).await;
     if let Some(store) = &context.store {
@@ -162,16 +183,18 @@ async fn gather<S, B>(
         );
         upstreams.insert(name.clone(), pool);
     }
+    let faults = Faults::new(&common.faults, spec.migrations.is_some(), &registry)?;
     let store = match spec.migrations {
         Some(migrations) => {
             let open = readiness.latch("store open");
-            let store = Store::open(&common.store, migrations).await?;
+            let store = Store::open(&common.store, migrations, faults.clone()).await?;
             open.set();
             Some(store)
         }
         None => None,
     };
     Ok(Context {
+        faults,
         store,
         upstreams,
         own,
@@ -183,6 +206,20 @@ async fn gather<S, B>(
         readiness,
         drain: Drain::default(),
     })
+}
+
+/// Follows the settings in Consul's KV store; it need not be there.
+fn listen_to_operators(
+    own: Vec<Setting>,
+    common: &Common,
+    context: &Context,
+    filter: LogFilter,
+) -> Result<rt::task::JoinHandle<()>, StartError> {
+    let mut settings = live::of_every_process(context, filter, &common.telemetry.log);
+    settings.extend(own);
+    let live = Live::new(settings, &context.registry)?;
+    let followed = consul::kv::watch(&context.agent, live::PREFIX, &context.watch_metrics);
+    Ok(rt::spawn(live.follow(followed)))
 }
 
 async fn set_when_synced(view: consul::View, seen: Latch) {
@@ -199,29 +236,49 @@ fn serve(
 ) -> io::Result<Serving> {
     let metrics =
         telemetry::http::ServerMetrics::register(&context.registry).map_err(io::Error::other)?;
+    if app.edge.is_some() {
+        context.faults.spare_requests();
+    }
     let around = Surroundings {
         server: common.server.clone(),
+        faults: context.faults.clone(),
         drain: context.drain.clone(),
         metrics,
+        connections: guard::metrics::Metrics::register(&context.registry)
+            .map_err(io::Error::other)?,
         edge: app.edge,
         shutdown: common.drain.deadline(),
     };
-    let public = public::serve(reserved.public.listen()?, app.public, around)?;
-    let ops = ops::serve(
-        reserved.ops.listen()?,
-        context.readiness.clone(),
-        context.registry.clone(),
-    )?;
-    let admin = admin::serve(reserved.admin.listen()?, controls, app.admin)?;
+    let public = Door::open(reserved.public, move |listener| {
+        public::serve(listener, app.public.clone(), around.clone())
+    })?;
+    let (readiness, registry) = (context.readiness.clone(), context.registry.clone());
+    let faults = context.faults.clone();
+    let ops = Door::open(reserved.ops, move |listener| {
+        ops::serve(
+            listener,
+            readiness.clone(),
+            registry.clone(),
+            faults.clone(),
+        )
+    })?;
+    let (public, ops) = (Rc::new(public), Rc::new(ops));
+    let faults = context.faults.clone();
+    let doors = vec![public.clone(), ops.clone()];
+    let keeping = faults::keep(faults.clone(), context.store.clone(), doors);
+    let admin = admin::serve(reserved.admin.listen()?, controls, faults, app.admin)?;
     let serving = Serving {
-        public: public.handle(),
-        ops: ops.handle(),
+        public,
+        ops,
         admin: admin.handle(),
-        tasks: app.tasks.into_iter().map(rt::spawn).collect(),
+        tasks: app
+            .tasks
+            .into_iter()
+            .map(rt::spawn)
+            .chain([rt::spawn(keeping)])
+            .collect(),
     };
-    for server in [public, ops, admin] {
-        rt::spawn(server);
-    }
+    rt::spawn(admin);
     Ok(serving)
 }
 

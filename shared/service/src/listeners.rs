@@ -39,7 +39,7 @@ impl Bound {
         Self::try_bind(address).map_err(told)
     }
 
-    fn try_bind(address: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn try_bind(address: SocketAddr) -> io::Result<Self> {
         let socket = Socket::new(
             Domain::for_address(address),
             Type::STREAM,

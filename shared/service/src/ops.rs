@@ -4,6 +4,7 @@
 //! would read as a warning. `ask` is the same question from outside: registration proves itself with
 //! it, and `--probe` is nothing else.
 
+use crate::faults::{self, Faults, Kind};
 use crate::latch::Readiness;
 use crate::unrouted::no_route;
 use actix_web::dev::Server as Running;
@@ -32,11 +33,13 @@ pub(crate) fn serve(
     listener: TcpListener,
     readiness: Readiness,
     registry: prometheus::Registry,
+    faults: Faults,
 ) -> io::Result<Running> {
     let factory = move || {
         App::new()
             .app_data(Data::new(readiness.clone()))
             .app_data(Data::new(registry.clone()))
+            .app_data(Data::new(faults.clone()))
             .route("/livez", web::get().to(livez))
             .route("/readyz", web::get().to(readyz))
             .route("/metrics", web::get().to(metrics))
@@ -55,7 +58,11 @@ async fn livez() -> HttpResponse {
     HttpResponse::Ok().json(serde_json::json!({ "live": true }))
 }
 
-async fn readyz(readiness: Data<Readiness>) -> HttpResponse {
+async fn readyz(readiness: Data<Readiness>, faults: Data<Faults>) -> HttpResponse {
+    if let Some(ready) = faults.health() {
+        faults.injected(Kind::Health);
+        return lie(ready);
+    }
     let missing = readiness.missing();
     if missing.is_empty() {
         return HttpResponse::Ok().json(Ready {
@@ -67,6 +74,23 @@ async fn readyz(readiness: Data<Readiness>) -> HttpResponse {
         ready: false,
         missing,
     })
+}
+
+/// What a fault on demand wants `/readyz` to say.
+fn lie(ready: bool) -> HttpResponse {
+    let mut response = if ready {
+        HttpResponse::Ok()
+    } else {
+        HttpResponse::ServiceUnavailable()
+    };
+    let missing = if ready {
+        vec![]
+    } else {
+        vec!["fault on demand".into()]
+    };
+    response
+        .insert_header((faults::FAULT, Kind::Health.as_str()))
+        .json(Ready { ready, missing })
 }
 
 async fn metrics(registry: Data<prometheus::Registry>) -> HttpResponse {
@@ -109,7 +133,13 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let readiness = Readiness::default();
         let store = readiness.latch("store");
-        let server = serve(listener, readiness, prometheus::Registry::new()).unwrap();
+        let server = serve(
+            listener,
+            readiness,
+            prometheus::Registry::new(),
+            Faults::off(),
+        )
+        .unwrap();
         actix_web::rt::spawn(server);
         let asked = || async move { web::block(move || ask(address)).await.unwrap().unwrap() };
         assert!(!asked().await);

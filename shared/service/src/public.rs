@@ -1,19 +1,23 @@
 //! The public listener: the service's routes inside the layers that every process has.
 //!
-//! From the outside in: observation (span, metrics), the drain mark, the deadline, the routes.
+//! From the outside in: the guard of the connection, observation (span, metrics), the drain mark,
+//! faults on demand, the deadline, what faults delay, the routes.
 
 use crate::config::Server;
 use crate::deadline::{self, DefaultTimeout};
 use crate::drain::{self, Drain};
+use crate::faults::{self, Faults};
+use crate::guard::{self, Counted, Guard};
 use crate::input::BodyLimit;
 use crate::spec::Configure;
 use crate::unrouted::{no_method, no_route};
+use actix_service::map_config;
 use actix_web::body::MessageBody;
-use actix_web::dev::{Server as Running, ServiceRequest, ServiceResponse};
-use actix_web::http::{KeepAlive, Method, StatusCode};
+use actix_web::dev::{AppConfig, Server as Running, ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::{Condition, ErrorHandlers, Next, from_fn};
 use actix_web::web::{Data, PayloadConfig};
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, web};
 use std::io;
 use std::net::TcpListener;
 use std::time::Duration;
@@ -21,16 +25,16 @@ use telemetry::http::{Observe, ServerMetrics};
 
 /// Blocking threads of one worker: argon2 and file work, no request waits for more than one.
 const BLOCKING_THREADS: usize = 2;
-/// A client that does not read its last bytes is let go after this.
-const DISCONNECT: Duration = Duration::from_secs(2);
-
 /// What the public listener needs beside its routes.
 #[derive(Clone)]
 pub(crate) struct Surroundings {
     pub server: Server,
     pub drain: Drain,
+    pub faults: Faults,
     pub metrics: ServerMetrics,
-    pub edge: bool,
+    pub connections: guard::metrics::Metrics,
+    /// Set where clients are strangers.
+    pub edge: Option<Counted>,
     pub shutdown: Duration,
 }
 
@@ -47,10 +51,14 @@ pub(crate) fn serve(
         server.request_timeout_ms,
     )));
     let drain = Data::new(around.drain.clone());
-    let factory = move || {
+    let faults = Data::new(around.faults.clone());
+    let edge = around.edge.is_some();
+    let guard = Guard::new(&server, around.edge, around.connections);
+    let application = move || {
         let routes = routes.clone();
         App::new()
             .app_data(drain.clone())
+            .app_data(faults.clone())
             .app_data(body_limit.clone())
             .app_data(timeout.clone())
             .app_data(PayloadConfig::new(body_limit.0))
@@ -58,29 +66,28 @@ pub(crate) fn serve(
             .default_service(web::to(no_route))
             .configure(|config| routes(config))
             .wrap(Condition::new(
-                !around.edge,
+                !edge,
                 ErrorHandlers::new().handler(StatusCode::METHOD_NOT_ALLOWED, no_method),
             ))
-            .wrap(Condition::new(!around.edge, from_fn(head_as_get)))
-            .wrap(Condition::new(!around.edge, from_fn(deadline::enforce)))
+            .wrap(Condition::new(!edge, from_fn(head_as_get)))
+            .wrap(Condition::new(!edge, from_fn(faults::delay)))
+            .wrap(Condition::new(!edge, from_fn(deadline::enforce)))
+            .wrap(Condition::new(!edge, from_fn(faults::strike)))
             .wrap(from_fn(drain::mark))
-            .wrap(Observe::new(around.metrics.clone()).trust_incoming(!around.edge))
+            .wrap(Observe::new(around.metrics.clone()).trust_incoming(!edge))
     };
-    let running = HttpServer::new(factory)
+    let builder = Running::build()
         .workers(server.workers.get())
         .worker_max_blocking_threads(BLOCKING_THREADS)
-        .max_connections(server.max_connections)
-        .keep_alive(KeepAlive::Timeout(Duration::from_millis(
-            server.keep_alive_ms,
-        )))
-        .client_request_timeout(Duration::from_millis(server.head_timeout_ms))
-        .client_disconnect_timeout(DISCONNECT)
-        .h1_allow_half_closed(false)
+        .max_concurrent_connections(server.max_connections)
         .shutdown_timeout(shutdown)
-        .disable_signals()
-        .listen(listener)?
-        .run();
-    Ok(running)
+        .disable_signals();
+    let stopping = builder.graceful_shutdown_signal();
+    let serving = builder.listen("public", listener, move || {
+        let application = map_config(application(), |()| AppConfig::default());
+        guard.clone().around(application, stopping.clone())
+    })?;
+    Ok(serving.run())
 }
 
 /// What answers GET answers HEAD: the server below leaves the body out.

@@ -1,12 +1,15 @@
 //! What a service brings: a name, its own settings, its migrations, its routes.
 
 use crate::config::Common;
+use crate::guard::Counted;
+use crate::live::Setting;
 use crate::{BadValue, Error};
 use actix_web::web::ServiceConfig;
 use futures_util::future::LocalBoxFuture;
 use sqlx::migrate::Migrator;
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A process, as its `main` names it. `S` is its own part of the configuration.
@@ -32,8 +35,9 @@ pub(crate) type Configure = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
 pub struct App {
     pub(crate) public: Configure,
     pub(crate) admin: Configure,
-    pub(crate) edge: bool,
+    pub(crate) edge: Option<Counted>,
     pub(crate) tasks: Vec<LocalBoxFuture<'static, ()>>,
+    pub(crate) settings: Vec<Setting>,
 }
 
 impl App {
@@ -42,8 +46,9 @@ impl App {
         Self {
             public: Arc::new(configure),
             admin: Arc::new(|_| {}),
-            edge: false,
+            edge: None,
             tasks: Vec::new(),
+            settings: Vec::new(),
         }
     }
 
@@ -54,10 +59,22 @@ impl App {
         self
     }
 
-    /// This process faces strangers: their trace context and deadlines are not believed.
+    /// This process faces strangers: their trace context and deadlines are not believed, and their connections are counted.
+    ///
+    /// `counted` is the address under which a peer's connections are counted; `None` exempts it.
     #[must_use]
-    pub fn edge(mut self) -> Self {
-        self.edge = true;
+    pub fn edge(
+        mut self,
+        counted: impl Fn(IpAddr) -> Option<IpAddr> + Send + Sync + 'static,
+    ) -> Self {
+        self.edge = Some(Arc::new(counted));
+        self
+    }
+
+    /// A folder of settings in Consul's KV store, beside those that every process has.
+    #[must_use]
+    pub fn setting(mut self, setting: Setting) -> Self {
+        self.settings.push(setting);
         self
     }
 

@@ -3,30 +3,42 @@
 //! Both speak the same SQL here (`$n`, TEXT, BIGINT). A write on SQLite takes its lock first
 //! (`BEGIN IMMEDIATE`), because a read that becomes a write inside a transaction fails at once
 //! instead of waiting; and the writers of one process take turns in the order in which they came,
-//! because SQLite's own wait is a lottery that somebody loses under load. Migrations run one process at a time: a file lock beside the SQLite file
-//! (sqlx has none), sqlx's own advisory lock on PostgreSQL.
+//! because SQLite's own wait is a lottery that somebody loses under load. How it is opened is in
+//! `open.rs`; how long anything here may take, in `patience.rs`: `store.wait_ms`, and never longer
+//! than the request for which it is done.
 
-use crate::StartError;
-use crate::config;
-use sqlx::any::{AnyPoolOptions, install_default_drivers};
-use sqlx::migrate::Migrator;
-use sqlx::{Any, AnyConnection, AnyPool, Executor, Transaction};
-use std::fs::File;
+mod dialect;
+mod lock;
+mod open;
+mod patience;
+mod statements;
+
+pub(crate) use patience::is_out_of_time;
+pub use statements::Statements;
+
+use crate::faults::{Faults, Kind};
+use dialect::Dialect;
+use patience::Patience;
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, AnyPool, Transaction};
+use std::convert::Infallible;
 use std::ops::{Deref, DerefMut};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::sleep;
+
+/// Between two tries to hold one more connection of a pool that is closing.
+const HOLD_AGAIN: Duration = Duration::from_millis(100);
 
 /// A pool of connections to the service's own database; clones share it.
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: AnyPool,
-    begin: &'static str,
-    system: &'static str,
+    dialect: Dialect,
     writers: Arc<Semaphore>,
     wait: Duration,
+    faults: Faults,
 }
 
 /// A transaction that may write; dropped without [`Write::commit`], it never happened.
@@ -37,98 +49,29 @@ pub struct Write {
 }
 
 impl Store {
-    /// Opens the database and brings its schema up to date.
-    pub(crate) async fn open(
-        settings: &config::Store,
-        migrations: &Migrator,
-    ) -> Result<Self, StartError> {
-        install_default_drivers();
-        let store = match settings.url.strip_prefix("sqlite://") {
-            Some(path) => Self::sqlite(Path::new(path), settings, migrations).await,
-            None => Self::postgres(settings, migrations).await,
-        };
-        store.map_err(|error| {
-            let scheme_and_path = settings.url.split('@').next_back().unwrap_or_default();
-            StartError::new(format!("store.url = {scheme_and_path}: {error}"))
-        })
-    }
-
-    async fn sqlite(
-        path: &Path,
-        settings: &config::Store,
-        migrations: &Migrator,
-    ) -> Result<Self, sqlx::Error> {
-        if let Some(directory) = path.parent() {
-            std::fs::create_dir_all(directory)?;
-        }
-        let wait = settings.wait_ms;
-        let lock = hold(path.with_extension("lock")).await?;
-        let pool = options(settings)
-            .after_connect(move |connection, _| {
-                Box::pin(async move {
-                    let pragmas = format!(
-                        "PRAGMA busy_timeout = {wait}; PRAGMA journal_mode = WAL; \
-                         PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -512"
-                    );
-                    connection.execute(sqlx::AssertSqlSafe(pragmas)).await.map(|_| ())
-                })
-            })
-            .connect(&format!("sqlite://{}?mode=rwc", path.display()))
-            .await?;
-        migrations.run(&pool).await?;
-        drop(lock);
-        Ok(Self {
-            pool,
-            begin: "BEGIN IMMEDIATE",
-            system: "sqlite",
-            writers: Arc::new(Semaphore::new(1)),
-            wait: Duration::from_millis(wait),
-        })
-    }
-
-    async fn postgres(
-        settings: &config::Store,
-        migrations: &Migrator,
-    ) -> Result<Self, sqlx::Error> {
-        let wait = settings.wait_ms;
-        let pool = options(settings)
-            .after_connect(move |connection, _| {
-                Box::pin(async move {
-                    let limit = format!("SET lock_timeout = {wait}");
-                    connection
-                        .execute(sqlx::AssertSqlSafe(limit))
-                        .await
-                        .map(|_| ())
-                })
-            })
-            .connect(&settings.url)
-            .await?;
-        migrations.run(&pool).await?;
-        Ok(Self {
-            pool,
-            begin: "BEGIN",
-            system: "postgresql",
-            writers: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
-            wait: Duration::from_millis(wait),
-        })
-    }
-
-    /// For reads.
-    pub fn pool(&self) -> &AnyPool {
-        &self.pool
+    /// For single statements, each in a transaction of its own.
+    pub fn pool(&self) -> Statements<'_> {
+        Statements::new(self)
     }
 
     /// Begins a transaction that may write, once it is this caller's turn.
     ///
     /// # Errors
-    /// [`sqlx::Error::PoolTimedOut`] when the turn did not come in `store.wait_ms`.
+    /// [`sqlx::Error::PoolTimedOut`] when turn or connection did not come in `store.wait_ms`; an error
+    /// that becomes 504 `deadline_exceeded` when they did not come in the time that the request has left.
     pub async fn write(&self) -> Result<Write, sqlx::Error> {
-        let turn = timeout(self.wait, self.writers.clone().acquire_owned()).await;
-        let turn = turn
-            .ok()
-            .and_then(Result::ok)
-            .ok_or(sqlx::Error::PoolTimedOut)?;
-        let transaction = self.pool.begin_with(self.begin).await?;
+        let patience = self.patience();
+        let turn = patience
+            .wait(async {
+                let turn = self.writers.clone().acquire_owned().await;
+                turn.map_err(|_| sqlx::Error::PoolClosed)
+            })
+            .await?;
+        let connection = patience.wait(self.pool.acquire()).await?;
+        let begin = self.dialect.begin(patience.left()?);
+        let begun = Transaction::begin(connection, Some(begin)).await;
+        let transaction = begun.map_err(|error| patience.blame(error))?;
+        self.slow(&patience).await?;
         Ok(Write {
             transaction,
             _turn: turn,
@@ -137,7 +80,46 @@ impl Store {
 
     /// `sqlite` or `postgresql`, as the database conventions of traces name it.
     pub fn system(&self) -> &'static str {
-        self.system
+        self.dialect.system()
+    }
+
+    /// A connection for one statement, told how long that may take.
+    async fn connection(
+        &self,
+        patience: &Patience,
+        sql: &str,
+    ) -> Result<PoolConnection<Any>, sqlx::Error> {
+        let mut connection = patience.wait(self.pool.acquire()).await?;
+        if let Some(limit) = self.dialect.limit(sql, patience.left()?) {
+            sqlx::raw_sql(limit).execute(&mut *connection).await?;
+        }
+        self.slow(patience).await?;
+        Ok(connection)
+    }
+
+    fn patience(&self) -> Patience {
+        Patience::now(self.wait)
+    }
+
+    /// What a fault on demand makes of the database.
+    async fn slow(&self, patience: &Patience) -> Result<(), sqlx::Error> {
+        let Some(wait) = self.faults.slow_database() else {
+            return Ok(());
+        };
+        self.faults.injected(Kind::Database);
+        patience.sleep(wait).await
+    }
+
+    /// Takes every connection that there is, and gives them back when dropped.
+    pub(crate) async fn hold_connections(&self) -> Infallible {
+        let mut held = Vec::new();
+        loop {
+            match self.pool.acquire().await {
+                Ok(connection) => held.push(connection),
+                Err(sqlx::Error::PoolTimedOut) => {}
+                Err(_) => sleep(HOLD_AGAIN).await,
+            }
+        }
     }
 
     /// Waits for what runs and closes every connection.
@@ -170,32 +152,17 @@ impl DerefMut for Write {
     }
 }
 
-fn options(settings: &config::Store) -> AnyPoolOptions {
-    AnyPoolOptions::new()
-        .max_connections(settings.connections)
-        .min_connections(1)
-        .acquire_timeout(Duration::from_millis(settings.wait_ms))
-        .test_before_acquire(false)
-}
-
-/// Waits, off the runtime's thread, until no other process migrates this file.
-async fn hold(path: PathBuf) -> Result<File, std::io::Error> {
-    tokio::task::spawn_blocking(move || {
-        let file = File::create(path)?;
-        file.lock()?;
-        Ok(file)
-    })
-    .await
-    .map_err(std::io::Error::other)?
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use super::lock::{LOCK_POLL, hold};
     use super::*;
+    use crate::config;
     use crate::testing;
+    use sqlx::migrate::Migrator;
     use sqlx::migrate::{Migration, MigrationType};
     use std::borrow::Cow;
+    use tokio::time::timeout;
 
     fn migrations() -> &'static Migrator {
         let mut migrator = Migrator::DEFAULT;
@@ -248,6 +215,19 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn whoever_waits_for_another_s_migration_can_be_told_to_stop() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("shop.db");
+        let theirs = hold(path.with_extension("lock")).await.unwrap();
+        let waiting = testing::store(migrations(), &path);
+        let waited = timeout(LOCK_POLL * 3, waiting).await;
+        assert!(waited.is_err(), "the lock is held");
+        drop(theirs);
+        let store = testing::store(migrations(), &path).await;
+        add_one(&store).await;
+    }
+
+    #[actix_web::test]
     async fn a_directory_that_cannot_be_written_is_named() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("file");
@@ -257,7 +237,9 @@ mod tests {
             connections: 1,
             wait_ms: 100,
         };
-        let error = Store::open(&settings, migrations()).await.unwrap_err();
+        let error = Store::open(&settings, migrations(), Faults::off())
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains("store.url = "), "{error}");
         assert_eq!(error.code(), 69);
     }

@@ -4,17 +4,21 @@
 
 use crate::config;
 use crate::drain::Drain;
+use crate::faults::Faults;
+use crate::guard;
 use crate::public::{self, Surroundings};
 use crate::spec::App;
 use crate::store::Store;
 use actix_web::dev::ServerHandle;
+use actix_web::rt::task::JoinHandle;
 use sqlx::migrate::Migrator;
 use std::collections::HashMap;
+use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
-/// A listener of a test; it stops when dropped.
+/// A process of a test: its listener, and the work beside it. It ends when dropped, as if killed.
 #[derive(Debug)]
 pub struct Running {
     /// Where it listens.
@@ -22,12 +26,21 @@ pub struct Running {
     /// `http://` and the address.
     pub url: String,
     handle: ServerHandle,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Stops as production does; ready when every connection has ended, or had its time.
+    pub fn drain(&self) -> impl Future<Output = ()> + use<> {
+        self.handle.stop(true)
+    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         // Stopping is asked for when the call is made; nobody waits for it.
         drop(self.handle.stop(false));
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -41,7 +54,7 @@ pub async fn store(migrations: &Migrator, path: &Path) -> Store {
         connections: 4,
         wait_ms: 5_000,
     };
-    Store::open(&settings, migrations)
+    Store::open(&settings, migrations, Faults::off())
         .await
         .expect("a test's own file can be opened")
 }
@@ -51,13 +64,24 @@ pub async fn store(migrations: &Migrator, path: &Path) -> Store {
 /// # Panics
 /// No port is free.
 pub async fn serve(app: App) -> Running {
-    let loaded = config::load::<HashMap<String, String>>("", None, &HashMap::new());
-    let common = loaded.expect("the built-in defaults are whole").common;
-    let metrics = telemetry::http::ServerMetrics::register(&prometheus::Registry::new());
+    serve_with(app, "", &prometheus::Registry::new()).await
+}
+
+/// The same, with some of the common settings replaced by `toml`, and its metrics in `registry`.
+///
+/// # Panics
+/// No port is free, the settings are bad, or the registry has such metrics already.
+pub async fn serve_with(app: App, toml: &str, registry: &prometheus::Registry) -> Running {
+    let loaded = config::load::<HashMap<String, String>>(toml, None, &HashMap::new());
+    let common = loaded.expect("a test's settings are good").common;
+    let metrics = telemetry::http::ServerMetrics::register(registry);
+    let connections = guard::metrics::Metrics::register(registry);
     let around = Surroundings {
         server: common.server,
         drain: Drain::default(),
-        metrics: metrics.expect("a fresh registry takes everything"),
+        faults: Faults::off(),
+        metrics: metrics.expect("the registry does not have them yet"),
+        connections: connections.expect("the registry does not have them yet"),
         edge: app.edge,
         shutdown: Duration::from_secs(1),
     };
@@ -68,12 +92,10 @@ pub async fn serve(app: App) -> Running {
     let server = public::serve(listener, app.public, around).expect("a bound socket can be served");
     let handle = server.handle();
     actix_web::rt::spawn(server);
-    app.tasks
-        .into_iter()
-        .for_each(|task| drop(actix_web::rt::spawn(task)));
     Running {
         address,
         url: format!("http://{address}"),
         handle,
+        tasks: app.tasks.into_iter().map(actix_web::rt::spawn).collect(),
     }
 }

@@ -21,8 +21,11 @@ pub struct LogFilter {
 }
 
 impl LogFilter {
-    /// The filter, and what applies it.
-    pub(crate) fn new(text: &str) -> Result<(Self, reload::Layer<EnvFilter, Registry>), Error> {
+    /// The filter, and what applies it: it can be changed for as long as that is there.
+    ///
+    /// # Errors
+    /// When `text` is not a filter.
+    pub fn new(text: &str) -> Result<(Self, reload::Layer<EnvFilter, Registry>), Error> {
         let (layer, handle) = reload::Layer::new(parse(text)?);
         Ok((
             Self {
@@ -66,8 +69,11 @@ pub(crate) fn layer(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync>
     }
 }
 
+/// Field values are compared as they are: a pattern can take minutes and gigabytes to compile, and an operator's text
+/// arrives on the thread that keeps the process alive.
 fn parse(text: &str) -> Result<EnvFilter, Error> {
-    EnvFilter::try_new(text).map_err(|error| Error::Filter {
+    let filter = EnvFilter::builder().with_regex(false).parse(text);
+    filter.map_err(|error| Error::Filter {
         filter: text.to_owned(),
         reason: error.to_string(),
     })

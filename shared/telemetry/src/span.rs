@@ -39,6 +39,13 @@ pub fn database(system: &'static str, operation: &'static str, table: &'static s
     )
 }
 
+/// Adds what was learnt to whatever span is current; without one it does nothing.
+pub fn annotate(key: &'static str, value: impl Into<Value>) {
+    Context::current()
+        .span()
+        .set_attribute(KeyValue::new(key, value));
+}
+
 impl Span {
     fn start(builder: SpanBuilder) -> Self {
         let parent = Context::current();

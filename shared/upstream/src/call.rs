@@ -17,7 +17,6 @@ use actix_web::http::Method;
 use request::Prepared;
 use resilience::classify::Outcome;
 use resilience::deadline::Deadline;
-use resilience::endpoint::EndpointId;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use telemetry::http::ClientMetrics;
@@ -96,21 +95,20 @@ impl Client {
 
     async fn run(&self, request: Prepared) -> Result<Answer, Error> {
         let started = Instant::now();
-        let time = Time::of(request.deadline, self.pool.config().timeout(), started);
+        let timeout = request.timeout.unwrap_or(self.pool.config().timeout());
+        let time = Time::of(request.deadline, timeout, started);
         time.deadline
             .remaining(started)
             .ok_or_else(|| Error::deadline_exceeded(self.pool.name()))?;
         let mut call = self.pool.admit(started)?;
-        let mut tried = Vec::new();
-        let mut lease = call.lease(&tried, request.idempotent(), started)?;
+        let mut lease = call.lease(request.idempotent(), started)?;
         let result = loop {
-            let attempt = self.attempt(&request, &mut lease, time, tried.len());
-            let result = call.watch(attempt).await;
+            let attempt = self.attempt(&request, &mut lease, time, call.tried().len() - 1);
+            let result = call.watch(None, attempt).await;
             if !result.as_ref().is_err_and(Trouble::nothing_written) {
                 break result;
             }
-            tried.push(lease.endpoint().id.clone());
-            match self.another(&call, &request, &tried) {
+            match self.another(&mut call, &request) {
                 Some(next) => lease = next,
                 None => break result,
             }
@@ -125,14 +123,13 @@ impl Client {
     }
 
     /// An instance that was not tried yet, if there is one: nothing was written, so the call has not been made.
-    fn another(&self, call: &Call, request: &Prepared, tried: &[EndpointId]) -> Option<Lease> {
-        if tried.len() >= MOST_INSTANCES {
+    fn another(&self, call: &mut Call, request: &Prepared) -> Option<Lease> {
+        let before = call.tried().len();
+        if before >= MOST_INSTANCES {
             return None;
         }
-        let lease = call
-            .lease(tried, request.idempotent(), Instant::now())
-            .ok()?;
-        let new = !tried.contains(&lease.endpoint().id);
+        let lease = call.lease(request.idempotent(), Instant::now()).ok()?;
+        let new = !call.tried()[..before].contains(&lease.endpoint().id);
         if new {
             self.pool.retried("not_connected");
         }

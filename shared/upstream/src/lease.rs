@@ -3,12 +3,14 @@
 //! A [`Call`] is the service breaker's permit and is told the final result. A [`Lease`] is one
 //! attempt: an endpoint, its own permit and its in-flight slot. The breaker is told at the head of
 //! the answer; the slot is held until the lease is dropped, so it travels with the body.
-//! Dropped unsettled, both count as neither success nor failure.
+//! Dropped unsettled, both count as neither success nor failure; so does a call for which there is no endpoint.
+//! The time that a client takes to send its body is not the upstream's: both clocks start when the body has ended.
 
 use crate::error::Error;
 use crate::pool::Pool;
+use crate::stream::Flow;
 use resilience::balancer::{Ask, Pick, PickReason};
-use resilience::breaker::Permit;
+use resilience::breaker::{Permit, Source};
 use resilience::classify::Outcome;
 use resilience::endpoint::{Endpoint, EndpointId};
 use std::sync::Arc;
@@ -24,7 +26,9 @@ const DRAINING_REST: Duration = Duration::from_secs(5);
 pub struct Call {
     pool: Arc<Pool>,
     permit: Option<Permit>,
-    started: Instant,
+    /// When the upstream's time began.
+    since: Instant,
+    tried: Vec<EndpointId>,
 }
 
 /// One attempt on one endpoint.
@@ -45,7 +49,8 @@ impl Call {
         Self {
             pool,
             permit: Some(permit),
-            started: now,
+            since: now,
+            tried: Vec::new(),
         }
     }
 
@@ -54,28 +59,39 @@ impl Call {
         &self.pool
     }
 
+    /// The endpoints that were leased, in turn.
+    pub fn tried(&self) -> &[EndpointId] {
+        &self.tried
+    }
+
     /// Picks an endpoint that was not tried yet, as long as there is one.
+    /// The breaker may have opened since the call was admitted: then it has had its attempts, because a service that is failing sees nothing but probes.
     ///
     /// # Errors
-    /// `no_endpoint`: nobody is registered, well and allowed to be tried.
-    pub fn lease(
-        &self,
-        tried: &[EndpointId],
-        idempotent: bool,
-        now: Instant,
-    ) -> Result<Lease, Error> {
+    /// `no_endpoint`: nobody is registered, well and allowed to be tried. `circuit_open`: for another attempt only.
+    pub fn lease(&mut self, idempotent: bool, now: Instant) -> Result<Lease, Error> {
         let pool = &self.pool;
+        if !self.tried.is_empty()
+            && let Some(retry_after) = pool.held_back(now)
+        {
+            pool.meter.refused("circuit_open");
+            return Err(Error::circuit_open(pool.name(), retry_after));
+        }
         let Some(place) = Place::take(pool) else {
             pool.meter.refused("bulkhead_full");
             return Err(Error::bulkhead_full(pool.name()));
         };
-        let ask = Ask { tried, idempotent };
+        let ask = Ask {
+            tried: &self.tried,
+            idempotent,
+        };
         match pool.balancer.pick(&ask, now, &mut rand::rng()) {
             Ok(pick) => {
                 pool.meter.picked(pick.reason());
                 if let Some(transition) = pick.transition() {
                     pool.ejected(&pick.endpoint().id, transition);
                 }
+                self.tried.push(pick.endpoint().id.clone());
                 Ok(Lease { place, pick })
             }
             Err(none) => {
@@ -86,23 +102,39 @@ impl Call {
     }
 
     /// Does that work, and counts the call as slow the moment it is, not when it ends.
-    pub async fn watch<T>(&mut self, work: impl Future<Output = T>) -> T {
+    /// The time until the client's body has gone up, if it flows, is not counted.
+    pub async fn watch<T>(&mut self, upload: Option<&Flow>, work: impl Future<Output = T>) -> T {
         let Some(slow_call) = self.pool.slow_call() else {
             return work.await;
         };
         let mut work = std::pin::pin!(work);
-        let slow_at = self.started + slow_call;
-        if let Ok(done) = timeout_at(slow_at.into(), &mut work).await {
-            return done;
+        let mut slow_at = self.since + slow_call;
+        loop {
+            let done = timeout_at(slow_at.into(), &mut work).await;
+            let now = Instant::now();
+            if let Some(upload) = upload {
+                self.since = self.since.max(upload.ended(now));
+            }
+            if let Ok(done) = done {
+                return done;
+            }
+            // Nothing is missed by sleeping: a body that still flows makes the call slow that much later.
+            slow_at = self.since + slow_call;
+            if slow_at <= now {
+                self.slow(now);
+                return work.await;
+            }
         }
-        self.slow(Instant::now());
-        work.await
     }
 
     /// The call has just passed the time after which it counts as slow, though it may still succeed.
     pub fn slow(&mut self, now: Instant) {
+        let source = source(&self.pool, &self.tried);
         if let Some(permit) = &mut self.permit
-            && let Some(transition) = self.pool.breaker.slow(permit, now, &mut rand::rng())
+            && let Some(transition) = self
+                .pool
+                .breaker
+                .slow(permit, source, now, &mut rand::rng())
         {
             self.pool.tripped(&transition);
         }
@@ -113,11 +145,16 @@ impl Call {
         let Some(permit) = self.permit.take() else {
             return;
         };
-        let elapsed = now.saturating_duration_since(self.started);
-        let settled =
-            self.pool
-                .breaker
-                .settle(permit, outcome.verdict(), elapsed, now, &mut rand::rng());
+        let elapsed = now.saturating_duration_since(self.since);
+        let source = source(&self.pool, &self.tried);
+        let settled = self.pool.breaker.settle(
+            permit,
+            outcome.verdict(),
+            elapsed,
+            source,
+            now,
+            &mut rand::rng(),
+        );
         if let Some(transition) = settled {
             self.pool.tripped(&transition);
         }
@@ -163,6 +200,11 @@ impl Lease {
         Attempt::start(metrics, self.pool().name(), method, &peer, resend)
     }
 
+    /// The endpoint's time counts from then: until then it waited for the client's body.
+    pub fn count_from(&mut self, since: Instant) {
+        self.pick.count_from(since);
+    }
+
     /// Tells the endpoint's breaker and the balancer what came of the attempt. The slot stays taken.
     pub fn settle(&mut self, outcome: &Outcome, now: Instant) {
         let pool = &self.place.pool;
@@ -190,6 +232,14 @@ impl Lease {
         self.pool()
             .balancer
             .rest_draining(&self.endpoint().id, now + DRAINING_REST);
+    }
+}
+
+/// Whose doing it is that calls which went there end as they do.
+fn source<'a>(pool: &Pool, tried: &'a [EndpointId]) -> Source<'a> {
+    Source {
+        endpoints: tried,
+        peers: pool.balancer.has_peers(tried),
     }
 }
 

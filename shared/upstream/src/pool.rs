@@ -11,7 +11,7 @@ use crate::status::Status;
 use actix_web::rt;
 use consul::View;
 use resilience::balancer::{Balancer, BalancerConfig};
-use resilience::breaker::{Breaker, BreakerConfig, Mode, Transition};
+use resilience::breaker::{Breaker, BreakerConfig, Mode, State, Transition};
 use resilience::endpoint::{EndpointId, Snapshot, Zone};
 use resilience::retry::Budget;
 use std::fmt;
@@ -45,9 +45,13 @@ impl Pool {
     ) -> Arc<Self> {
         let balancing = BalancerConfig {
             slow_start: config.slow_start(),
+            spill: config.spill(),
             ..BalancerConfig::default()
         };
-        let rule = BreakerConfig::service();
+        let rule = BreakerConfig {
+            longest: config.breaker_longest(),
+            ..BreakerConfig::service()
+        };
         let pool = Arc::new(Self {
             name: Arc::from(name),
             balancer: Balancer::new(balancing, local, Instant::now()),
@@ -105,6 +109,17 @@ impl Pool {
                 Err(Error::circuit_open(&self.name, rejected.retry_after))
             }
         }
+    }
+
+    /// While the service's breaker lets nobody in: the time until it may.
+    pub fn held_back(&self, now: Instant) -> Option<Duration> {
+        let breaker = self.breaker.status(now);
+        let open = match breaker.mode {
+            Mode::Auto => breaker.state == State::Open,
+            Mode::ForcedOpen => true,
+            Mode::Disabled | Mode::Observe => false,
+        };
+        open.then(|| breaker.opens_for.unwrap_or_default())
     }
 
     /// Counts an attempt after the first.

@@ -19,8 +19,23 @@ pub struct Status {
     pub in_flight: i64,
     /// The service's own breaker.
     pub breaker: Breaker,
+    /// Where calls go, the own zone first.
+    pub zones: Vec<Zone>,
     /// Its instances.
     pub endpoints: Vec<Instance>,
+}
+
+/// One zone that has instances in use.
+#[derive(Debug, Clone, Serialize)]
+pub struct Zone {
+    /// Its name.
+    pub zone: String,
+    /// How much it can take, in ordinary instances.
+    pub capacity: f64,
+    /// The part of the calls that goes there, 0 to 1.
+    pub share: f64,
+    /// Calls in flight from here, per ordinary instance.
+    pub load: f64,
 }
 
 /// A breaker.
@@ -81,6 +96,12 @@ pub struct Instance {
 impl Status {
     pub(crate) fn of(pool: &Pool, now: Instant) -> Self {
         let breaker = pool.breaker.status(now);
+        let zones = pool.balancer.zones(now).into_iter().map(|seen| Zone {
+            zone: seen.zone.to_string(),
+            capacity: seen.capacity,
+            share: seen.share,
+            load: seen.load,
+        });
         let endpoints = pool.balancer.status(now).into_iter().map(|seen| Instance {
             id: seen.endpoint.id.to_string(),
             address: seen.endpoint.address,
@@ -106,6 +127,7 @@ impl Status {
                 opens_for_ms: breaker.opens_for.map(|wait| wait.as_millis()),
                 last_transition: breaker.last.as_ref().map(|change| Change::of(change, now)),
             },
+            zones: zones.collect(),
             endpoints: endpoints.collect(),
         }
     }

@@ -8,7 +8,9 @@
 mod body;
 mod connections;
 mod failure;
+mod flow;
 
 pub use body::{Cut, RequestBody, ResponseBody};
 pub use connections::{Connections, StreamConfig};
 pub use failure::{Failure, FailureKind};
+pub use flow::{Flow, Flowing};

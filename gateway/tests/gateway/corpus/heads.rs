@@ -1,6 +1,6 @@
 //! Request lines and headers.
 
-use super::{ITEMS, NOTHING, OK, Row, get, refused};
+use super::{ITEMS, NOTHING, OK, ORDER, Row, get, refused};
 use crate::rig::request;
 
 pub fn rows() -> Vec<Row> {
@@ -11,6 +11,9 @@ pub fn rows() -> Vec<Row> {
         raw("an empty Host", "GET /api/inventory/items HTTP/1.1\r\nHost: \r\n\r\n"),
         raw("a Host with a user", "GET /api/inventory/items HTTP/1.1\r\nHost: a@b\r\n\r\n"),
         raw("a Host with a path", "GET /api/inventory/items HTTP/1.1\r\nHost: a/b\r\n\r\n"),
+        raw("a list of Hosts", "GET /api/inventory/items HTTP/1.1\r\nHost: a,b\r\n\r\n"),
+        raw("a Host whose port is no number", "GET /api/inventory/items HTTP/1.1\r\nHost: shop:http\r\n\r\n"),
+        raw("a Host whose port is too large", "GET /api/inventory/items HTTP/1.1\r\nHost: shop:65536\r\n\r\n"),
         raw("another authority in the target", "GET http://other/api/inventory/items HTTP/1.1\r\nHost: shop\r\n\r\n"),
         raw("a user in the target", "GET http://a@shop/api/inventory/items HTTP/1.1\r\nHost: shop\r\n\r\n"),
         raw("HTTP/1.0 without a Host", "GET /api/inventory/items HTTP/1.0\r\n\r\n"),
@@ -73,6 +76,41 @@ pub fn rows() -> Vec<Row> {
             sent: b"CONNECT shop:80 HTTP/1.1\r\nHost: shop:80\r\n\r\nGET /api/inventory/smuggled HTTP/1.1\r\nHost: shop\r\n\r\n".to_vec(),
             answered: &[405],
             upstream: NOTHING,
+            closed: true,
+        },
+        Row {
+            name: "an invitation is expected, and the body comes without it",
+            sent: request("POST", "/api/orders", &["Expect: 100-continue"], b"{}"),
+            answered: OK,
+            upstream: ORDER,
+            closed: false,
+        },
+        Row {
+            name: "an invitation is expected to nowhere",
+            sent: request("POST", "/api/nothing", &["Expect: 100-continue"], b"{}"),
+            answered: &[404],
+            upstream: NOTHING,
+            closed: false,
+        },
+        Row {
+            name: "an invitation is expected for no body",
+            sent: b"GET /api/inventory/items HTTP/1.1\r\nHost: shop\r\nExpect: 100-continue\r\n\r\n".to_vec(),
+            answered: OK,
+            upstream: ITEMS,
+            closed: false,
+        },
+        Row {
+            name: "something else is expected",
+            sent: request("POST", "/api/orders", &["Expect: a-miracle"], b"{}"),
+            answered: OK,
+            upstream: ORDER,
+            closed: false,
+        },
+        Row {
+            name: "HTTP/1.0 cannot expect",
+            sent: b"GET /api/inventory/items HTTP/1.0\r\nHost: shop\r\nExpect: 100-continue\r\n\r\n".to_vec(),
+            answered: OK,
+            upstream: ITEMS,
             closed: true,
         },
         get("a loop", "Host: shop\r\nVia: 1.1 front, 1.1 lictor", &[508], NOTHING),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod api;
+mod attempts;
 mod bad_input;
 mod concurrency;
 mod expiry;

@@ -1,14 +1,17 @@
 //! Orders on a real socket, with what it calls: real services in this process, or scripted ones.
 
 use crate::client::{Answer, Http};
+use crate::peer::nobody;
 use awc::http::Method;
-use orders::{MIGRATIONS, Peers, Settings};
+use orders::{MIGRATIONS, Metrics, Peers, Settings};
+use prometheus::Registry;
 use resilience::endpoint::{Endpoint, EndpointId, Health, Weights};
 use serde_json::{Value, json};
 use service::testing::{self, Running};
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use telemetry::http::ClientMetrics;
 use tempfile::TempDir;
 use upstream::call::Client;
@@ -22,26 +25,41 @@ pub struct Shop {
     pub orders: Vec<Api>,
     pub inventory: Http,
     pub payments: Http,
-    _running: Vec<Running>,
-    _directory: TempDir,
+    money: [SocketAddr; 2],
+    running: Vec<Running>,
+    directory: TempDir,
 }
 
 /// One instance of orders.
 pub struct Api {
     pub http: Http,
-    _running: Running,
+    registry: Registry,
+    running: Running,
 }
 
+/// Far more than anything takes here; a test that waits this long has failed.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// What a call may take in tests that are not about time.
+const UNHURRIED_MS: u64 = 2_000;
+
+/// As shipped, but with a reconciler and a refresh that a test need not wait for.
 pub fn settings() -> Settings {
-    settings_with_claim(10_000)
+    settings_but(&[])
 }
 
-pub fn settings_with_claim(claim_ms: u32) -> Settings {
-    serde_json::from_value(json!({
-        "orders": {"undo_attempts": 2},
-        "idempotency": {"claim_ms": claim_ms, "wait_ms": 10_000, "keep_ms": 86_400_000},
-    }))
-    .unwrap()
+/// With other values for some keys.
+pub fn settings_but(changes: &[(&str, u32)]) -> Settings {
+    let mut all = json!({
+        "orders": {"claim_ms": 10_000},
+        "idempotency": {"wait_ms": 10_000, "keep_ms": 86_400_000},
+        "stock": {"refresh_ms": 100, "most_items": 1_000, "keep_ms": 3_600_000},
+        "reconciler": {"every_ms": 20, "batch": 16, "patience_ms": 1_000, "claim_ms": 4_000, "longest_wait_ms": 200},
+    });
+    for (key, value) in changes {
+        let (section, key) = key.split_once('.').unwrap();
+        all[section][key] = (*value).into();
+    }
+    serde_json::from_value(all).unwrap()
 }
 
 pub fn directory() -> TempDir {
@@ -78,9 +96,22 @@ impl Shop {
             orders,
             inventory,
             payments,
-            _running: running,
-            _directory: directory,
+            money,
+            running,
+            directory,
         }
+    }
+
+    /// The instances of orders are killed; one that cannot reach inventory takes their place.
+    pub async fn blind(&mut self) -> Api {
+        self.orders.clear();
+        Api::start(&self.directory, settings(), &[nobody()], &self.money).await
+    }
+
+    /// Another instance of orders, that can.
+    pub async fn healed(&self) -> Api {
+        let stock = [self.running[0].address];
+        Api::start(&self.directory, settings(), &stock, &self.money).await
     }
 
     pub fn api(&self) -> &Api {
@@ -150,17 +181,83 @@ impl Api {
         inventory: &[SocketAddr],
         payments: &[SocketAddr],
     ) -> Self {
+        Self::hurried(directory, settings, inventory, payments, UNHURRIED_MS).await
+    }
+
+    /// An instance that gives inventory so long while a client waits.
+    pub async fn hurried(
+        directory: &TempDir,
+        settings: Settings,
+        inventory: &[SocketAddr],
+        payments: &[SocketAddr],
+        inventory_ms: u64,
+    ) -> Self {
         let store = testing::store(&MIGRATIONS, &directory.path().join("orders.db")).await;
-        let (inventory, payments) = (pool("inventory", inventory), pool("payments", payments));
-        let metrics = ClientMetrics::register(&prometheus::Registry::new()).unwrap();
-        let app = orders::app(store, settings, move || Peers {
-            inventory: Client::new(inventory.clone(), metrics.clone()),
-            payments: Client::new(payments.clone(), metrics.clone()),
+        let inventory = pool("inventory", inventory, inventory_ms);
+        let payments = pool("payments", payments, UNHURRIED_MS);
+        let registry = Registry::new();
+        let calls = ClientMetrics::register(&registry).unwrap();
+        let metrics = Metrics::register(&registry).unwrap();
+        let app = orders::app(store, settings, metrics, move || Peers {
+            inventory: Client::new(inventory.clone(), calls.clone()),
+            payments: Client::new(payments.clone(), calls.clone()),
         });
         let running = testing::serve(app).await;
         Self {
             http: Http::new(&running.url),
-            _running: running,
+            registry,
+            running,
+        }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.running.address
+    }
+
+    /// What a metric without labels shows.
+    pub fn gauge(&self, name: &str) -> f64 {
+        let families = self.registry.gather();
+        let family = families.iter().find(|family| family.name() == name);
+        family.unwrap().get_metric()[0].get_gauge().get_value()
+    }
+
+    /// How often the reconciler of this instance came to this end.
+    pub fn settled(&self, outcome: &str) -> f64 {
+        let families = self.registry.gather();
+        let family = families
+            .iter()
+            .find(|family| family.name() == "lictor_orders_settled_total");
+        let metrics = family.unwrap().get_metric();
+        let metric = metrics
+            .iter()
+            .find(|metric| metric.get_label()[0].value() == outcome);
+        metric.unwrap().get_counter().get_value()
+    }
+
+    /// Waits until the stock of this moment is known: the age that is shown falls when inventory was
+    /// heard anew. The first time may be long past, the second was perhaps asked before this moment.
+    pub async fn knows_the_stock(&self) {
+        let until = Instant::now() + PATIENCE;
+        let (mut heard, mut last) = (0, f64::MAX);
+        while heard < 3 {
+            let age = self.gauge("lictor_orders_known_stock_age_seconds");
+            heard += usize::from(age >= 0.0 && age < last);
+            last = if age < 0.0 { f64::MAX } else { age };
+            assert!(Instant::now() < until, "inventory was not heard");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// The order, once it is in this status.
+    pub async fn until(&self, id: &str, status: &str) -> Value {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let order = self.show(id).await.body;
+            if order["status"] == status {
+                return order;
+            }
+            assert!(Instant::now() < until, "last seen: {order}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
@@ -200,7 +297,7 @@ impl Api {
 }
 
 /// A pool over fixed addresses, with a timeout that a test can wait for.
-fn pool(name: &str, addresses: &[SocketAddr]) -> Arc<Pool> {
+fn pool(name: &str, addresses: &[SocketAddr], timeout_ms: u64) -> Arc<Pool> {
     let endpoint = |address: &SocketAddr| Endpoint {
         id: EndpointId::new(&format!("{name}-{address}")),
         address: *address,
@@ -217,9 +314,9 @@ fn pool(name: &str, addresses: &[SocketAddr]) -> Arc<Pool> {
     let view = consul::View::fixed(name, addresses.iter().map(endpoint).collect());
     let own = consul::View::fixed("orders", Vec::new());
     let config = PoolConfig {
-        timeout_ms: NonZeroU64::new(2_000).unwrap(),
+        timeout_ms: NonZeroU64::new(timeout_ms).unwrap(),
         ..PoolConfig::default()
     };
-    let metrics = upstream::Metrics::register(&prometheus::Registry::new()).unwrap();
+    let metrics = upstream::Metrics::register(&Registry::new()).unwrap();
     Pool::new(name, config, Zone::new("a"), view, own, metrics)
 }

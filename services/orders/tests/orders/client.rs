@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// Speaks to one address.
 pub struct Http {
-    url: String,
+    pub url: String,
     client: awc::Client,
 }
 
@@ -50,27 +50,39 @@ impl Http {
         body: String,
         headers: &[(&str, &str)],
     ) -> Answer {
+        let answer = self.try_send(method, path, body, headers).await;
+        answer.expect("an answer")
+    }
+
+    /// None when the connection was cut off.
+    pub async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        body: String,
+        headers: &[(&str, &str)],
+    ) -> Option<Answer> {
         let mut request = self.client.request(method, format!("{}{path}", self.url));
         request = request.insert_header(("content-type", "application/json"));
         for header in headers {
             request = request.insert_header(*header);
         }
-        let mut response = request.send_body(body).await.unwrap();
-        let bytes = response.body().await.unwrap();
+        let mut response = request.send_body(body).await.ok()?;
+        let bytes = response.body().await.ok()?;
         let text = |name: &str| {
             response
                 .headers()
                 .get(name)
                 .map(|value| value.to_str().unwrap().to_owned())
         };
-        Answer {
+        Some(Answer {
             status: response.status().as_u16(),
             media: text("content-type").unwrap_or_default(),
             retry_after: text("retry-after"),
             location: text("location"),
             replayed: text("idempotent-replayed").is_some(),
             body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
-        }
+        })
     }
 }
 

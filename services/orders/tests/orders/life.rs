@@ -86,7 +86,7 @@ async fn statistics_count_orders_and_the_money_that_was_kept() {
     let stats = shop.api().http.get("/orders/stats").await.body;
     assert_eq!(
         stats,
-        json!({"total_orders": 0, "pending_orders": 0, "completed_orders": 0, "total_revenue_cents": 0})
+        json!({"total_orders": 0, "pending_orders": 0, "completed_orders": 0, "total_revenue_cents": 0, "by_status": {}})
     );
     let mut ids = Vec::new();
     for _ in 0..3 {
@@ -99,7 +99,13 @@ async fn statistics_count_orders_and_the_money_that_was_kept() {
     let stats = shop.orders[1].http.get("/orders/stats").await.body;
     assert_eq!(
         stats,
-        json!({"total_orders": 4, "pending_orders": 1, "completed_orders": 1, "total_revenue_cents": 1_000})
+        json!({
+            "total_orders": 4, "pending_orders": 1, "completed_orders": 1, "total_revenue_cents": 1_000,
+            "by_status": {
+                "confirmed": {"orders": 1, "cents": 500}, "completed": {"orders": 1, "cents": 500},
+                "cancelled": {"orders": 1, "cents": 500}, "rejected": {"orders": 1, "cents": 0},
+            },
+        })
     );
 }
 

@@ -4,9 +4,13 @@
 mod api;
 mod bad_input;
 mod buyers;
+mod cascade;
 mod client;
+mod flaky;
 mod idempotency;
 mod life;
+mod once;
 mod peer;
 mod placing;
 mod setbacks;
+mod takeover;

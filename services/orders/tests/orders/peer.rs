@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tokio::net::TcpSocket;
 use tokio::sync::watch;
 
 /// What a peer does with one request.
@@ -25,11 +26,35 @@ pub struct Peer {
     pub address: SocketAddr,
     script: Arc<Mutex<Script>>,
     asked: Arc<Mutex<Vec<String>>>,
+    given_ms: Arc<Mutex<Vec<u64>>>,
     gate: Arc<watch::Sender<bool>>,
 }
 
 /// Far more than any request takes; a test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The reconciler's neighbour asks this whenever it likes.
+const LOOK: &str = "GET /inventory/items";
+
+/// Inventory with ten pieces of A at 250, that holds one for whoever asks.
+pub fn ten_of_a(asked: &str) -> Reply {
+    match asked {
+        LOOK => Reply::Now(
+            200,
+            json!({"items": [{"sku": "A", "name": "A", "price_cents": 250, "stock": 10, "available": 10}], "total": 1}),
+        ),
+        "POST /inventory/reservations" => Reply::Now(
+            201,
+            json!({"items": [{"sku": "A", "quantity": 1, "unit_price_cents": 250}], "total_cents": 250}),
+        ),
+        _ => Reply::Now(200, Value::Null),
+    }
+}
+
+/// Inventory that never answers.
+pub fn hanging(_: &str) -> Reply {
+    Reply::Never
+}
 
 /// Payments that do what they are asked.
 pub fn well(_: &str) -> Reply {
@@ -60,10 +85,13 @@ pub fn slow_to_charge(asked: &str) -> Reply {
     }
 }
 
-/// An address where nobody listens.
+/// An address where nobody listens, nor will: its socket stays bound.
 pub fn nobody() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    std::mem::forget(socket);
+    address
 }
 
 impl Peer {
@@ -73,6 +101,7 @@ impl Peer {
             address: listener.local_addr().unwrap(),
             script: Arc::new(Mutex::new(script)),
             asked: Arc::default(),
+            given_ms: Arc::default(),
             gate: Arc::new(watch::Sender::new(false)),
         };
         let state = web::Data::new(peer.clone());
@@ -100,7 +129,12 @@ impl Peer {
         self.gate.send_replace(true);
     }
 
-    /// Method and path of every request so far.
+    /// How long each of these requests was given.
+    pub fn given_ms(&self) -> Vec<u64> {
+        self.given_ms.lock().unwrap().clone()
+    }
+
+    /// Method and path of every request so far, but for those that only look at the stock.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
@@ -118,7 +152,12 @@ impl Peer {
 async fn answer(peer: web::Data<Peer>, request: HttpRequest) -> HttpResponse {
     let asked = format!("{} {}", request.method(), request.path());
     let script = *peer.script.lock().unwrap();
-    peer.asked.lock().unwrap().push(asked.clone());
+    if asked != LOOK {
+        peer.asked.lock().unwrap().push(asked.clone());
+        let given = request.headers().get("x-request-timeout-ms");
+        let given = given.map(|given| given.to_str().unwrap().parse::<u64>().unwrap());
+        peer.given_ms.lock().unwrap().extend(given);
+    }
     let (status, body) = match script(&asked) {
         Reply::Never => std::future::pending().await,
         Reply::Now(status, body) => (status, body),

@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod api;
+mod attempts;
 mod bad_input;
 mod charges;

@@ -1,5 +1,6 @@
 //! The service on a real socket with a real SQLite file, and the verbs that tests use.
 
+use actix_web::web::Data;
 use awc::http::Method;
 use serde_json::{Value, json};
 use service::testing::{self, Running};
@@ -8,6 +9,7 @@ use users::{MIGRATIONS, Settings, Users, app};
 
 /// One instance of the service.
 pub struct Api {
+    users: Data<Users>,
     running: Running,
     client: awc::Client,
 }
@@ -30,6 +32,7 @@ pub fn settings_with_queue(queue_ms: u64) -> Settings {
         "users": {"seed": true},
         "password": {"memory_kib": 64, "passes": 1, "queue_ms": queue_ms},
         "token": {"issuer": "lictor-users", "audience": "lictor", "lifetime_s": 900},
+        "keys": {"publish_ahead_s": 1},
     }))
     .unwrap()
 }
@@ -43,10 +46,17 @@ impl Api {
     pub async fn start(directory: &TempDir, settings: Settings) -> Self {
         let store = testing::store(&MIGRATIONS, &directory.path().join("users.db")).await;
         let users = Users::open(store, settings).await.unwrap();
+        let users = Data::new(users);
         Self {
-            running: testing::serve(app(users)).await,
+            running: testing::serve(app(users.clone())).await,
+            users,
             client: awc::Client::default(),
         }
+    }
+
+    /// The next signing key, as an operator makes it.
+    pub async fn rotate(&self) -> Result<impl serde::Serialize + use<>, service::Error> {
+        self.users.rotate_keys().await
     }
 
     pub async fn get(&self, path: &str) -> Answer {

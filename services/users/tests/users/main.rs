@@ -4,4 +4,5 @@
 mod accounts;
 mod api;
 mod bad_input;
+mod rotation;
 mod sign_in;

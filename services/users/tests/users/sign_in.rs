@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const ALAN: &str = "usr_01937c6e-5a00-7000-8000-0000000000c3";
 
 /// Checks a token as the gateway does: key by `kid`, one algorithm, issuer, audience, expiry.
-fn claims(token: &Answer, keys: &Answer) -> Value {
+pub fn claims(token: &Answer, keys: &Answer) -> Value {
     let token = token.body["access_token"].as_str().unwrap();
     let header = decode_header(token).unwrap();
     assert_eq!(header.alg, Algorithm::EdDSA);
@@ -26,7 +26,13 @@ fn claims(token: &Answer, keys: &Answer) -> Value {
     decode::<Value>(token, &key, &validation).unwrap().claims
 }
 
-async fn sign_in(api: &Api, email: &str, password: &str) -> Answer {
+/// The id of the key that signed.
+pub fn kid(token: &Answer) -> String {
+    let token = token.body["access_token"].as_str().unwrap();
+    decode_header(token).unwrap().kid.unwrap()
+}
+
+pub async fn sign_in(api: &Api, email: &str, password: &str) -> Answer {
     api.post("/auth/token", json!({"email": email, "password": password}))
         .await
 }
@@ -45,7 +51,7 @@ async fn a_password_is_worth_a_token_that_the_published_key_proves() {
     let claims = claims(&token, &api.get("/auth/jwks").await);
     assert_eq!(
         (&claims["sub"], &claims["scope"]),
-        (&json!(ALAN), &json!("shop"))
+        (&json!(ALAN), &json!("orders:read orders:write"))
     );
     assert_eq!(
         claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(),

@@ -6,9 +6,11 @@ mod process;
 mod real_agent;
 mod scripted;
 
+mod kv;
 mod lies;
 mod pace;
 mod registering;
+mod rs_consul;
 mod surviving;
 mod tokens;
 

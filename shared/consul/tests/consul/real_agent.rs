@@ -57,7 +57,7 @@ impl RealAgent {
     }
 
     pub fn client(&self) -> Agent {
-        crate::agent_at(&format!("http://127.0.0.1:{}", self.http))
+        crate::agent_at(&self.address())
     }
 
     pub fn kill(&mut self) {
@@ -65,6 +65,32 @@ impl RealAgent {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+
+    /// Starts it again on the same ports, knowing what it knew.
+    pub fn boot_again(&mut self) {
+        self.boot();
+    }
+
+    /// Writes a key as an operator's `curl` does.
+    pub async fn put(&self, key: &str, value: &[u8]) {
+        let request = awc::Client::default().put(self.kv(key));
+        let answer = request.send_body(value.to_vec()).await.unwrap();
+        assert_eq!(answer.status(), 200, "PUT {key}");
+    }
+
+    /// Deletes a key the same way.
+    pub async fn delete(&self, key: &str) {
+        let answer = awc::Client::default().delete(self.kv(key)).send().await;
+        assert_eq!(answer.unwrap().status(), 200, "DELETE {key}");
+    }
+
+    pub fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.http)
+    }
+
+    fn kv(&self, key: &str) -> String {
+        format!("{}/v1/kv/{key}", self.address())
     }
 
     /// Starts it again on the same ports, knowing nothing.

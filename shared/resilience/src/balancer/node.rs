@@ -132,11 +132,12 @@ impl Seat {
 }
 
 impl Candidate {
-    pub(super) fn new(seat: &Arc<Seat>) -> Self {
+    /// `unit` is the weight that counts as one.
+    pub(super) fn new(seat: &Arc<Seat>, unit: f64) -> Self {
         Self {
             node: Arc::clone(&seat.node),
             // Only panic uses those without weight: all alike.
-            weight: f64::from(seat.endpoint.weight().max(1)),
+            weight: f64::from(seat.endpoint.weight().max(1)) / unit,
             seat: Arc::clone(seat),
         }
     }

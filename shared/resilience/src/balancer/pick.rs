@@ -110,10 +110,15 @@ impl Pick {
         self.transition.as_ref()
     }
 
-    /// When it was picked.
+    /// When its time began: when it was picked, unless it was told otherwise.
     #[must_use]
     pub fn started(&self) -> Instant {
         self.started
+    }
+
+    /// Its time counts from then, if that is later: until then the caller kept the endpoint waiting.
+    pub fn count_from(&mut self, since: Instant) {
+        self.started = self.started.max(since);
     }
 
     pub(super) fn node(&self) -> &Arc<Node> {

@@ -33,6 +33,8 @@ pub(super) struct Members {
     by_id: HashMap<EndpointId, usize>,
     zones: Vec<ZoneSeats>,
     eligible: usize,
+    /// The weight that counts as one: an ordinary instance's.
+    unit: f64,
     panic: Vec<Candidate>,
 }
 
@@ -50,46 +52,22 @@ const RAMP_STEP: u64 = Duration::from_millis(200).as_nanos() as u64;
 const MEDIAN_OF: usize = 64;
 
 impl Table {
-    /// The table, and the stamp at which its shares should be computed again.
-    pub(super) fn new(
-        members: Arc<Members>,
-        local: &Zone,
-        callers: &BTreeMap<Zone, u32>,
-        stamp: u64,
-        slow_start: u64,
-    ) -> (Self, u64) {
-        let mut next = u64::MAX;
-        let mut capacity = BTreeMap::new();
-        for zone in &members.zones {
-            let sum = capacity.entry(zone.zone.clone()).or_insert(0.0);
-            for seat in &zone.seats {
-                if let Some(until) = seat.node.resting(stamp) {
-                    next = next.min(until);
-                } else if seat.node.in_use() {
-                    *sum += seat.weight(stamp, slow_start);
-                }
-                if seat.node.ramp(stamp, slow_start) < 1.0 {
-                    next = next.min(stamp + RAMP_STEP);
-                }
-            }
-        }
+    pub(super) fn new(members: Arc<Members>, shares: Vec<zone::Share>) -> Self {
         let mut upto = 0.0;
-        let shares = zone::shares(local, &capacity, callers, 0.0)
-            .into_iter()
-            .filter_map(|share| {
-                upto += share.fraction;
-                let zone = members
-                    .zones
-                    .iter()
-                    .position(|zone| zone.zone == share.zone)?;
-                Some(Bound {
-                    upto,
-                    zone,
-                    reason: share.reason,
-                })
-            });
+        let shares = shares.into_iter().filter_map(|share| {
+            upto += share.fraction;
+            let zone = members
+                .zones
+                .iter()
+                .position(|zone| zone.zone == share.zone)?;
+            Some(Bound {
+                upto,
+                zone,
+                reason: share.reason,
+            })
+        });
         let shares = shares.collect();
-        (Self { members, shares }, next)
+        Self { members, shares }
     }
 }
 
@@ -102,6 +80,7 @@ impl Members {
     ) -> Self {
         let mut members = Self {
             version: snapshot.version(),
+            unit: f64::from(snapshot.ordinary_weight()),
             ..Self::default()
         };
         for endpoint in snapshot.endpoints() {
@@ -124,10 +103,30 @@ impl Members {
                 .seats
                 .iter()
                 .filter(|seat| seat.endpoint.ever_passed)
-                .map(Candidate::new)
+                .map(|seat| Candidate::new(seat, members.unit))
                 .collect();
         }
         members
+    }
+
+    /// The capacity of each zone, and the stamp at which it should be computed again.
+    pub(super) fn capacity(&self, stamp: u64, slow_start: u64) -> (BTreeMap<Zone, f64>, u64) {
+        let mut next = u64::MAX;
+        let mut capacity = BTreeMap::new();
+        for zone in &self.zones {
+            let sum = capacity.entry(zone.zone.clone()).or_insert(0.0);
+            for seat in &zone.seats {
+                if let Some(until) = seat.node.resting(stamp) {
+                    next = next.min(until);
+                } else if seat.node.in_use() {
+                    *sum += seat.weight(stamp, slow_start);
+                }
+                if seat.node.ramp(stamp, slow_start) < 1.0 {
+                    next = next.min(stamp + RAMP_STEP);
+                }
+            }
+        }
+        (capacity, next)
     }
 
     pub(super) fn version(&self) -> u64 {
@@ -194,7 +193,7 @@ impl Members {
                     });
                     self.zones.len() - 1
                 });
-            self.zones[at].seats.push(Candidate::new(&seat));
+            self.zones[at].seats.push(Candidate::new(&seat, self.unit));
         }
         self.seats.push(seat);
     }

@@ -8,6 +8,7 @@ use super::node::Node;
 use super::table::{Members, Table};
 use super::{Balancer, Ejection, Writer};
 use crate::breaker::{State, Transition};
+use crate::zone;
 
 /// Nanoseconds between two computations of the shares, for each endpoint: a tenth of one core at the worst, when
 /// thousands are ejected one by one, and no delay at all for a few.
@@ -59,21 +60,33 @@ impl Balancer {
         changes
     }
 
-    /// Computes the shares and puts the table in place.
-    pub(super) fn swap(&self, members: Arc<Members>, writer: &Writer, stamp: u64) {
+    /// Does what is due by now: new capacities, or a look at the load.
+    pub(super) fn keep_up(&self, writer: &mut Writer, stamp: u64) {
+        let members = Arc::clone(&self.table.load().members);
+        if stamp >= self.refresh_at.load(Ordering::Relaxed) {
+            self.swap(members, writer, stamp);
+        } else if self.look(&members, writer, stamp) {
+            self.share_out(members, writer);
+        }
+    }
+
+    /// Computes capacities and shares, and puts the table in place.
+    pub(super) fn swap(&self, members: Arc<Members>, writer: &mut Writer, stamp: u64) {
         let pause = EACH * u64::try_from(members.len()).unwrap_or(u64::MAX);
         self.settled_until
             .store(stamp.saturating_add(pause), Ordering::Relaxed);
         self.refresh_at.store(u64::MAX, Ordering::Relaxed);
-        let (table, next) = Table::new(
-            members,
-            &self.local,
-            &writer.callers,
-            stamp,
-            self.slow_start,
-        );
+        let (capacity, next) = members.capacity(stamp, self.slow_start);
+        writer.capacity = capacity;
         self.refresh_at.fetch_min(next, Ordering::Relaxed);
-        self.table.store(Arc::new(table));
+        self.look(&members, writer, stamp);
+        self.share_out(members, writer);
+    }
+
+    fn share_out(&self, members: Arc<Members>, writer: &Writer) {
+        let spilled = writer.spilling.fraction();
+        let shares = zone::shares(&self.local, &writer.capacity, &writer.callers, spilled);
+        self.table.store(Arc::new(Table::new(members, shares)));
     }
 
     /// Has the shares computed again with the next pick, or a little later in a large set.

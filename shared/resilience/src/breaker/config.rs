@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct BreakerConfig {
     /// Failures in a row that open it: a window full of earlier good calls must not delay it.
     pub consecutive_failures: u32,
+    /// Whether one endpoint's doing does not open it while that endpoint has peers ([`super::Source`]).
+    pub spares_peers: bool,
     /// Whether a single refused connection opens it.
     pub trip_on_refused: bool,
     /// Share of failures in the window that opens it.
@@ -23,6 +25,8 @@ pub struct BreakerConfig {
     pub open_for: Duration,
     /// The open time is multiplied by a random factor from this range, so that callers do not probe in step.
     pub jitter: (f64, f64),
+    /// Longest open time: an upstream that came back is noticed within it even if nobody says so.
+    pub longest: Duration,
     /// Most probes under way at a time while half-open.
     pub probes: u32,
     /// Successful probes that close it.
@@ -49,8 +53,8 @@ pub enum Share {
     Above(f64),
 }
 
-/// Longest open time: an upstream that came back is noticed within a minute even if nobody says so.
-pub(super) const LONGEST: Duration = Duration::from_secs(60);
+/// Longest open time where nothing else is said.
+pub const LONGEST: Duration = Duration::from_secs(60);
 
 /// Time in good health that halves the next open time.
 pub(super) const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
@@ -61,6 +65,7 @@ impl BreakerConfig {
     pub fn service() -> Self {
         Self {
             consecutive_failures: 5,
+            spares_peers: true,
             trip_on_refused: false,
             failure_share: Share::AtLeast(0.5),
             min_calls: 10,
@@ -72,6 +77,7 @@ impl BreakerConfig {
             }),
             open_for: Duration::from_secs(5),
             jitter: (0.9, 1.1),
+            longest: LONGEST,
             probes: 3,
             successes: 3,
         }

@@ -6,13 +6,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rand::{Rng, RngExt};
+use rand::Rng;
 
-use super::config::{FORGIVEN_AFTER, LONGEST};
 use super::phase::Phase;
 use super::tally::Tally;
+use super::wait::Wait;
 use super::{
-    BreakerConfig, BreakerStatus, Mode, Reason, RejectReason, Rejected, State, Transition,
+    BreakerConfig, BreakerStatus, Mode, Reason, RejectReason, Rejected, Source, State, Transition,
 };
 use crate::classify::Verdict;
 use crate::ejection::{Limit, Place};
@@ -32,18 +32,13 @@ pub(super) struct Machine {
     phase: Phase,
     generation: u64,
     tally: Tally,
-    /// Trips not yet forgiven: the exponent of the next open time.
-    trips: u32,
-    last_wait: Duration,
+    wait: Wait,
     last: Option<Transition>,
     place: Option<Place>,
 }
 
 /// When to ask again while all probes are under way: about one answer's time.
 const PROBES_TAKEN: Duration = Duration::from_secs(1);
-
-/// Further doublings change nothing: both base times have passed the longest by then.
-const MOST_TRIPS: u32 = 10;
 
 impl Machine {
     pub(super) fn new(config: BreakerConfig, limit: Option<Arc<Limit>>) -> Self {
@@ -53,8 +48,7 @@ impl Machine {
             phase: Phase::Closed { since: None },
             generation: 0,
             tally: Tally::default(),
-            trips: 0,
-            last_wait: Duration::ZERO,
+            wait: Wait::default(),
             last: None,
             place: limit.map(Place::new),
         }
@@ -111,18 +105,20 @@ impl Machine {
     pub(super) fn slow(
         &mut self,
         token: &mut Token,
+        source: Source<'_>,
         now: Instant,
         rng: &mut dyn Rng,
     ) -> Option<Transition> {
-        let slow = self.config.slow.is_some() && !token.slow_told;
-        if !slow || token.generation != self.generation || self.mode == Mode::Disabled {
+        let after = self.config.slow.as_ref()?.call;
+        if token.slow_told || token.generation != self.generation || self.mode == Mode::Disabled {
             return None;
         }
         token.slow_told = true;
         match self.phase {
             Phase::Closed { .. } => {
-                self.tally.slow(now);
-                let reason = self.tally.verdict(&self.config, now)?;
+                let began = now.checked_sub(after).unwrap_or(now);
+                self.tally.slow(source, began, now);
+                let reason = self.tally.verdict(&self.config, source, now)?;
                 self.open(reason, now, rng)
             }
             Phase::HalfOpen { .. } if token.probe => self.open(Reason::ProbeFailed, now, rng),
@@ -135,6 +131,7 @@ impl Machine {
         token: &Token,
         verdict: Verdict,
         elapsed: Duration,
+        source: Source<'_>,
         now: Instant,
         rng: &mut dyn Rng,
     ) -> Option<Transition> {
@@ -145,18 +142,16 @@ impl Machine {
             self.give_back(token);
             return None;
         }
-        let slow = !token.slow_told
-            && self
-                .config
-                .slow
-                .as_ref()
-                .is_some_and(|slow| elapsed >= slow.call);
+        let overloaded = matches!(verdict, Verdict::Overloaded { .. });
+        let limit = self.config.slow.as_ref().filter(|_| !token.slow_told);
+        let slow = limit.and_then(|slow| (elapsed >= slow.call).then_some(elapsed));
         match &mut self.phase {
+            Phase::Closed { .. } if overloaded => None,
             Phase::Closed { .. } => {
-                self.tally.call(verdict, slow, token.slow_told, now);
+                self.tally.call(verdict, slow, token.slow_told, source, now);
                 self.note_refusal(verdict);
                 let at_once = self.config.trip_on_refused && verdict == Verdict::Refused;
-                let reason = match self.tally.verdict(&self.config, now) {
+                let reason = match self.tally.verdict(&self.config, source, now) {
                     _ if at_once => Reason::Refused,
                     reason => reason?,
                 };
@@ -167,7 +162,7 @@ impl Machine {
                 successes,
             } if token.probe => {
                 *in_flight = in_flight.saturating_sub(1);
-                if verdict != Verdict::Success || slow {
+                if verdict != Verdict::Success || slow.is_some() {
                     self.note_refusal(verdict);
                     return self.open(Reason::ProbeFailed, now, rng);
                 }
@@ -192,7 +187,7 @@ impl Machine {
             Phase::Closed { .. } => {
                 self.tally.late_failure(now);
                 self.note_refusal(Verdict::Failure);
-                let reason = self.tally.verdict(&self.config, now)?;
+                let reason = self.tally.verdict(&self.config, Source::default(), now)?;
                 self.open(reason, now, rng)
             }
             Phase::HalfOpen { .. } => self.open(Reason::ProbeFailed, now, rng),
@@ -223,7 +218,7 @@ impl Machine {
         if keep {
             return None;
         }
-        self.trips = 0;
+        self.wait = Wait::default();
         let phase = match mode {
             Mode::ForcedOpen => Phase::Open { until: now },
             Mode::Auto | Mode::Disabled | Mode::Observe => Phase::Closed { since: Some(now) },
@@ -300,26 +295,7 @@ impl Machine {
             let half_open = self.state() == State::HalfOpen;
             return half_open.then(|| self.close(Reason::EjectionLimit, now));
         }
-        let (low, high) = self.config.jitter;
-        let mut wait = Duration::ZERO;
-        match self.phase {
-            Phase::Closed { since: Some(since) } => {
-                let minutes =
-                    now.saturating_duration_since(since).as_secs() / FORGIVEN_AFTER.as_secs();
-                self.trips = self
-                    .trips
-                    .saturating_sub(u32::try_from(minutes).unwrap_or(u32::MAX));
-            }
-            // A failed probe never waits less than the time before it, whatever the dice say.
-            Phase::HalfOpen { .. } => wait = self.last_wait,
-            _ => {}
-        }
-        let doubled = self.config.open_for * 2_u32.pow(self.trips.min(MOST_TRIPS));
-        wait = wait
-            .max(doubled.mul_f64(rng.random_range(low..=high)))
-            .min(LONGEST);
-        self.trips = (self.trips + 1).min(MOST_TRIPS);
-        self.last_wait = wait;
+        let wait = self.wait.next(&self.config, &self.phase, now, rng);
         Some(self.enter(Phase::Open { until: now + wait }, reason, now))
     }
 

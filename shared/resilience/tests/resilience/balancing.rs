@@ -12,6 +12,7 @@ use resilience::balancer::Ask;
 use resilience::classify::Outcome;
 use resilience::endpoint::{Endpoint, EndpointId, Snapshot};
 
+use super::cases;
 use super::fleet::{Fleet, IDEMPOTENT, OK, endpoint, weighing};
 
 /// Runs calls at that rate against endpoints of a mean latency in seconds each; the share of each.
@@ -164,7 +165,7 @@ fn readers_see_the_old_set_or_the_new_and_never_a_mix() {
                 }
             });
         }
-        for version in 2..400 {
+        for version in 2..2 + cases::SWAPS as usize {
             let set = sets[version % 2].clone();
             balancer.update(&Snapshot::new(version as u64, set), &BTreeMap::new(), now);
         }
@@ -173,7 +174,7 @@ fn readers_see_the_old_set_or_the_new_and_never_a_mix() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(cases::RETRIED))]
 
     #[test]
     fn a_retry_avoids_what_was_tried_while_there_is_another(
@@ -189,6 +190,11 @@ proptest! {
             prop_assert_eq!(!tried.contains(&pick.endpoint().id), another);
         }
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases::RAMPS))]
 
     #[test]
     fn slow_start_only_rises(pauses in prop::collection::vec(0_u64..3_000, 1..20)) {

@@ -1,4 +1,4 @@
-//! The breaker against its rule, read literally from a list of every call.
+//! The breaker against its rule, read literally from a list of every call: B1, B3, B4 and B5 of the policies.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,10 +7,13 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use resilience::breaker::{
-    Breaker, BreakerConfig, Permit, Reason, RejectReason, State, Transition,
+    Breaker, BreakerConfig, Permit, Reason, RejectReason, Source, State, Transition,
 };
 use resilience::classify::Verdict;
 use resilience::ejection;
+use resilience::endpoint::EndpointId;
+
+use super::cases;
 
 const FAST: Duration = Duration::from_millis(5);
 const SLOW: Duration = Duration::from_millis(1_500);
@@ -18,10 +21,28 @@ const SLOW: Duration = Duration::from_millis(1_500);
 #[derive(Clone, Debug)]
 enum Step {
     Acquire,
-    Settle(prop::sample::Index, Verdict, bool),
+    Settle(prop::sample::Index, End),
     Drop(prop::sample::Index),
     Wait(u64),
     ConsulSaysPassing,
+}
+
+/// How a call ends, on which of three endpoints, and whether that one has peers.
+#[derive(Clone, Debug)]
+struct End {
+    verdict: Verdict,
+    slow: bool,
+    endpoint: usize,
+    peers: bool,
+}
+
+/// A call that was judged.
+#[derive(Clone, Copy, Debug)]
+struct Judged {
+    second: u64,
+    verdict: Verdict,
+    slow: bool,
+    endpoint: usize,
 }
 
 /// A breaker with every call since its last change.
@@ -32,7 +53,8 @@ struct World {
     second: u64,
     start: Instant,
     permits: Vec<Permit>,
-    calls: Vec<(u64, Verdict, bool)>,
+    calls: Vec<Judged>,
+    endpoints: Vec<EndpointId>,
     opens_at: Option<Instant>,
     waited: Duration,
     successes: u32,
@@ -49,6 +71,7 @@ impl World {
             start: Instant::now(),
             permits: Vec::new(),
             calls: Vec::new(),
+            endpoints: ["one", "two", "three"].map(EndpointId::new).to_vec(),
             opens_at: None,
             waited: Duration::ZERO,
             successes: 0,
@@ -94,28 +117,38 @@ impl World {
         Ok(())
     }
 
-    fn settle(
-        &mut self,
-        permit: Permit,
-        verdict: Verdict,
-        slow: bool,
-    ) -> Result<(), TestCaseError> {
+    fn settle(&mut self, permit: Permit, end: &End) -> Result<(), TestCaseError> {
         let now = self.now();
         let before = self.breaker.status(now);
         let stale = permit.generation() != before.generation;
-        let elapsed = if slow { SLOW } else { FAST };
-        let slow = slow && self.config.slow.is_some();
+        let elapsed = if end.slow { SLOW } else { FAST };
+        let (verdict, slow) = (end.verdict, end.slow && self.config.slow.is_some());
+        let source = Source {
+            endpoints: &self.endpoints[end.endpoint..=end.endpoint],
+            peers: end.peers,
+        };
         let transition = self
             .breaker
-            .settle(permit, verdict, elapsed, now, &mut self.rng);
-        if stale || verdict == Verdict::Neutral {
+            .settle(permit, verdict, elapsed, source, now, &mut self.rng);
+        let overloaded = matches!(verdict, Verdict::Overloaded { .. });
+        let passed_over = overloaded && before.state == State::Closed;
+        if stale || verdict == Verdict::Neutral || passed_over {
             prop_assert_eq!(transition, None);
             prop_assert_eq!(self.breaker.status(now), before);
             return Ok(());
         }
         if before.state == State::Closed {
-            self.calls.push((self.second, verdict, slow));
-            prop_assert_eq!(transition.map(|transition| transition.reason), self.rule());
+            self.calls.push(Judged {
+                second: self.second,
+                verdict,
+                slow,
+                endpoint: end.endpoint,
+            });
+            let reason = self
+                .reasons()
+                .into_iter()
+                .find(|reason| !self.config.spares_peers || self.is_everybodys(*reason, end));
+            prop_assert_eq!(transition.map(|transition| transition.reason), reason);
         } else {
             let good = verdict == Verdict::Success && !slow;
             self.successes += u32::from(good);
@@ -149,74 +182,118 @@ impl World {
         Ok(())
     }
 
-    /// The rule of the table in the policies, word by word.
-    fn rule(&self) -> Option<Reason> {
+    /// The rule of the table in the policies, word by word: everything that is enough by the numbers.
+    fn reasons(&self) -> Vec<Reason> {
         let config = &self.config;
-        if config.trip_on_refused
-            && self
-                .calls
-                .last()
-                .is_some_and(|call| call.1 == Verdict::Refused)
-        {
-            return Some(Reason::Refused);
+        let mut reasons = Vec::new();
+        let refused = |call: &Judged| call.verdict == Verdict::Refused;
+        if config.trip_on_refused && self.calls.last().is_some_and(refused) {
+            reasons.push(Reason::Refused);
         }
-        if self.in_row(
-            |call| failed(call.1),
-            |call| matches!(call.1, Verdict::Overloaded { .. }),
-        ) >= config.consecutive_failures
-        {
-            return Some(Reason::ConsecutiveFailures);
+        if self.failing_row().len() >= config.consecutive_failures as usize {
+            reasons.push(Reason::ConsecutiveFailures);
         }
-        if config
-            .slow
-            .as_ref()
-            .is_some_and(|slow| self.in_row(|call| call.2, |_| false) >= slow.consecutive)
-        {
-            return Some(Reason::ConsecutiveSlow);
+        let slow = config.slow.as_ref();
+        if slow.is_some_and(|slow| self.slow_row().len() >= slow.consecutive as usize) {
+            reasons.push(Reason::ConsecutiveSlow);
         }
-        let live: Vec<_> = self
-            .calls
-            .iter()
-            .filter(|call| self.second - call.0 < 10)
-            .collect();
+        let live = self.live();
         let (calls, bad, slow) = (
             live.len(),
             live.iter()
-                .filter(|call| call.1 != Verdict::Success)
+                .filter(|call| call.verdict != Verdict::Success)
                 .count(),
-            live.iter().filter(|call| call.2).count(),
+            live.iter().filter(|call| call.slow).count(),
         );
-        if calls < 10 {
-            return None;
-        }
         let too_many = if config.trip_on_refused {
             bad >= 3 && bad * 5 > calls
         } else {
             bad * 2 >= calls
         };
-        if too_many {
-            return Some(Reason::FailureRate);
+        if calls >= 10 && too_many {
+            reasons.push(Reason::FailureRate);
         }
-        (config.slow.is_some() && slow * 5 >= calls * 4).then_some(Reason::SlowRate)
+        if calls >= 10 && config.slow.is_some() && slow * 5 >= calls * 4 {
+            reasons.push(Reason::SlowRate);
+        }
+        reasons
     }
 
-    /// Calls at the end that match, without ten quiet seconds between them, not counting those passed over.
-    fn in_row(
-        &self,
-        matches: impl Fn(&(u64, Verdict, bool)) -> bool,
-        pass_over: impl Fn(&(u64, Verdict, bool)) -> bool,
-    ) -> u32 {
-        let mut count = 0;
-        let mut later = self.second;
-        for call in self.calls.iter().rev() {
-            if later - call.0 >= 10 || !(matches(call) || pass_over(call)) {
-                break;
+    /// Whether more than one endpoint is behind it, or one without peers; of slowness also when no other one is known to
+    /// be quick.
+    fn is_everybodys(&self, reason: Reason, end: &End) -> bool {
+        let alone = |calls: &[Judged]| calls[0].endpoint == end.endpoint && !end.peers;
+        let several =
+            |calls: &[Judged]| calls.iter().any(|call| call.endpoint != calls[0].endpoint);
+        let live = self.live();
+        match reason {
+            Reason::ConsecutiveFailures => {
+                let row = self.failing_row();
+                several(&row) || alone(&row)
             }
-            count += u32::from(matches(call));
-            later = call.0;
+            Reason::FailureRate => {
+                let failing = of(&live, |call| failed(call.verdict));
+                several(&failing) || alone(&failing)
+            }
+            Reason::ConsecutiveSlow => {
+                let row = self.slow_row();
+                let one = row[row.len() - 1].endpoint;
+                let began = row.iter().map(|call| call.second as f64 - 1.5);
+                let began = began.fold(f64::INFINITY, f64::min);
+                let mut quick = live.iter().filter(|call| quick(call));
+                several(&row)
+                    || alone(&row)
+                    || !quick.any(|call| call.endpoint != one && call.second as f64 >= began)
+            }
+            Reason::SlowRate => {
+                let slow = of(&live, |call| call.slow);
+                let one = slow[slow.len() - 1].endpoint;
+                let mut quick = live.iter().filter(|call| quick(call));
+                several(&slow) || alone(&slow) || !quick.any(|call| call.endpoint != one)
+            }
+            _ => true,
         }
-        count
     }
+
+    /// Calls of the last ten seconds.
+    fn live(&self) -> Vec<Judged> {
+        of(&self.calls, |call| self.second - call.second < 10)
+    }
+
+    /// Calls at the end without ten quiet seconds between them, latest first.
+    fn unbroken(&self) -> Vec<Judged> {
+        let mut later = self.second;
+        let latest = self.calls.iter().rev().copied();
+        latest
+            .take_while(|call| {
+                let near = later - call.second < 10;
+                later = call.second;
+                near
+            })
+            .collect()
+    }
+
+    /// The failures at the end; an endpoint that asks for less does not end the row.
+    fn failing_row(&self) -> Vec<Judged> {
+        let row = self.unbroken().into_iter();
+        let row: Vec<Judged> = row
+            .take_while(|call| call.verdict != Verdict::Success)
+            .collect();
+        of(&row, |call| failed(call.verdict))
+    }
+
+    fn slow_row(&self) -> Vec<Judged> {
+        let row = self.unbroken().into_iter();
+        row.take_while(|call| call.slow).collect()
+    }
+}
+
+fn of(calls: &[Judged], which: impl Fn(&Judged) -> bool) -> Vec<Judged> {
+    calls.iter().copied().filter(which).collect()
+}
+
+fn quick(call: &Judged) -> bool {
+    call.verdict == Verdict::Success && !call.slow
 }
 
 fn failed(verdict: Verdict) -> bool {
@@ -233,11 +310,26 @@ fn verdict() -> impl Strategy<Value = Verdict> {
     ]
 }
 
+fn end() -> impl Strategy<Value = End> {
+    let endpoint = prop_oneof![6 => Just(0), 1 => 1..3_usize];
+    let fields = (
+        verdict(),
+        prop::bool::weighted(0.3),
+        endpoint,
+        any::<bool>(),
+    );
+    fields.prop_map(|(verdict, slow, endpoint, peers)| End {
+        verdict,
+        slow,
+        endpoint,
+        peers,
+    })
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => Just(Step::Acquire),
-        8 => (any::<prop::sample::Index>(), verdict(), prop::bool::weighted(0.3))
-            .prop_map(|(at, verdict, slow)| Step::Settle(at, verdict, slow)),
+        8 => (any::<prop::sample::Index>(), end()).prop_map(|(at, end)| Step::Settle(at, end)),
         1 => any::<prop::sample::Index>().prop_map(Step::Drop),
         2 => (1_u64..8).prop_map(Step::Wait),
         1 => Just(Step::ConsulSaysPassing),
@@ -249,10 +341,10 @@ fn follow(config: BreakerConfig, seed: u64, steps: Vec<Step>) -> Result<(), Test
     for step in steps {
         match step {
             Step::Acquire => world.acquire()?,
-            Step::Settle(at, verdict, slow) if !world.permits.is_empty() => {
+            Step::Settle(at, end) if !world.permits.is_empty() => {
                 let at = at.index(world.permits.len());
                 let permit = world.permits.swap_remove(at);
-                world.settle(permit, verdict, slow)?;
+                world.settle(permit, &end)?;
             }
             Step::Drop(at) if !world.permits.is_empty() => {
                 let before = world.breaker.status(world.now());
@@ -281,6 +373,8 @@ fn follow(config: BreakerConfig, seed: u64, steps: Vec<Step>) -> Result<(), Test
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases::BREAKER))]
+
     #[test]
     fn a_service_breaker_changes_only_by_the_rule(seed: u64, steps in prop::collection::vec(step(), 1..250)) {
         follow(BreakerConfig::service(), seed, steps)?;

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use resilience::breaker::{
-    Breaker, BreakerConfig, Mode, Permit, Reason, RejectReason, State, Transition,
+    Breaker, BreakerConfig, Mode, Permit, Reason, RejectReason, Source, State, Transition,
 };
 use resilience::classify::Verdict;
+use resilience::endpoint::EndpointId;
 
 const FAST: Duration = Duration::from_millis(5);
 
@@ -25,7 +26,7 @@ fn calls(
         .collect();
     let ends = permits
         .into_iter()
-        .map(|permit| breaker.settle(permit, verdict, FAST, now, &mut rng));
+        .map(|permit| breaker.settle(permit, verdict, FAST, Source::default(), now, &mut rng));
     ends.fold(None, |last, transition| transition.or(last))
 }
 
@@ -41,10 +42,18 @@ fn a_call_counts_as_slow_the_moment_it_is_slow_and_only_once() {
         .collect();
     let later = now + Duration::from_secs(1);
     for permit in &mut permits[..9] {
-        assert_eq!(breaker.slow(permit, later, &mut rng), None);
-        assert_eq!(breaker.slow(permit, later, &mut rng), None);
+        assert_eq!(
+            breaker.slow(permit, Source::default(), later, &mut rng),
+            None
+        );
+        assert_eq!(
+            breaker.slow(permit, Source::default(), later, &mut rng),
+            None
+        );
     }
-    let transition = breaker.slow(&mut permits[9], later, &mut rng).unwrap();
+    let transition = breaker
+        .slow(&mut permits[9], Source::default(), later, &mut rng)
+        .unwrap();
     assert_eq!(
         (transition.to, transition.reason),
         (State::Open, Reason::ConsecutiveSlow)
@@ -101,6 +110,24 @@ fn the_open_time_doubles_to_a_minute_and_is_forgiven_minute_by_minute() {
 }
 
 #[test]
+fn it_tries_again_within_its_longest_open_time_however_often_it_failed() {
+    let longest = Duration::from_secs(7);
+    let rule = BreakerConfig {
+        longest,
+        ..BreakerConfig::service()
+    };
+    let (breaker, mut now) = (Breaker::new(rule), Instant::now());
+    calls(&breaker, 5, Verdict::Failure, now);
+    for _ in 0..8 {
+        let wait = breaker.status(now).opens_for.unwrap();
+        assert!(wait <= longest, "{wait:?}");
+        now += wait;
+        calls(&breaker, 1, Verdict::Failure, now);
+    }
+    assert_eq!(breaker.status(now).opens_for, Some(longest));
+}
+
+#[test]
 fn an_operator_holds_it_open_or_lets_everything_pass() {
     let (breaker, now) = (Breaker::new(BreakerConfig::service()), Instant::now());
     let transition = breaker.set_mode(Mode::ForcedOpen, now).unwrap();
@@ -135,5 +162,99 @@ fn observing_changes_the_state_and_refuses_nothing() {
     assert_eq!(
         calls(&breaker, 100, Verdict::Success, later).unwrap().to,
         State::Closed
+    );
+}
+
+/// One call ends so on that endpoint, which has peers.
+fn call(
+    breaker: &Arc<Breaker>,
+    endpoint: &str,
+    (verdict, elapsed): (Verdict, Duration),
+    now: Instant,
+) -> Option<Transition> {
+    let endpoints = [EndpointId::new(endpoint)];
+    let source = Source {
+        endpoints: &endpoints,
+        peers: true,
+    };
+    let (permit, _) = breaker.try_acquire(now).unwrap();
+    let mut rng = SmallRng::seed_from_u64(1);
+    breaker.settle(permit, verdict, elapsed, source, now, &mut rng)
+}
+
+const FAILED: (Verdict, Duration) = (Verdict::Failure, FAST);
+const SLOW: (Verdict, Duration) = (Verdict::Success, Duration::from_secs(2));
+const QUICK: (Verdict, Duration) = (Verdict::Success, FAST);
+
+#[test]
+fn one_sick_endpoint_does_not_open_the_circuit_of_its_peers_and_a_second_one_does() {
+    let (breaker, now) = (Breaker::new(BreakerConfig::service()), Instant::now());
+    for _ in 0..100 {
+        assert_eq!(call(&breaker, "sick", FAILED, now), None);
+    }
+    let transition = call(&breaker, "other", FAILED, now).unwrap();
+    assert_eq!(transition.reason, Reason::ConsecutiveFailures);
+}
+
+#[test]
+fn a_call_that_failed_on_two_endpoints_is_not_one_endpoints_doing() {
+    let (breaker, now) = (Breaker::new(BreakerConfig::service()), Instant::now());
+    for _ in 0..4 {
+        assert_eq!(call(&breaker, "one", FAILED, now), None);
+    }
+    let endpoints = ["one", "two"].map(EndpointId::new);
+    let source = Source {
+        endpoints: &endpoints,
+        peers: true,
+    };
+    let (permit, _) = breaker.try_acquire(now).unwrap();
+    let mut rng = SmallRng::seed_from_u64(1);
+    let transition = breaker.settle(permit, Verdict::Failure, FAST, source, now, &mut rng);
+    assert_eq!(transition.unwrap().reason, Reason::ConsecutiveFailures);
+}
+
+#[test]
+fn one_slow_endpoint_opens_it_unless_a_peer_has_answered_in_time_since() {
+    let (breaker, now) = (Breaker::new(BreakerConfig::service()), Instant::now());
+    // Long ago: of no weight by the time the slow calls began.
+    call(&breaker, "peer", QUICK, now);
+    let later = now + Duration::from_secs(5);
+    for _ in 0..9 {
+        assert_eq!(call(&breaker, "slow", SLOW, later), None);
+    }
+    let transition = call(&breaker, "slow", SLOW, later).unwrap();
+    assert_eq!(transition.reason, Reason::ConsecutiveSlow);
+
+    let breaker = Breaker::new(BreakerConfig::service());
+    call(&breaker, "peer", QUICK, later - Duration::from_secs(1));
+    for _ in 0..100 {
+        assert_eq!(call(&breaker, "slow", SLOW, later), None);
+    }
+    let transition = call(&breaker, "peer", SLOW, later).unwrap();
+    assert_eq!(transition.reason, Reason::ConsecutiveSlow);
+}
+
+#[test]
+fn being_asked_for_less_is_no_failure_but_fails_a_probe() {
+    for config in [BreakerConfig::service(), resilience::ejection::config()] {
+        being_asked_for_less(config);
+    }
+}
+
+fn being_asked_for_less(config: BreakerConfig) {
+    let (breaker, now) = (Breaker::new(config), Instant::now());
+    let busy = Verdict::Overloaded {
+        rest: Duration::from_secs(1),
+    };
+    let status = breaker.status(now);
+    assert_eq!(calls(&breaker, 1_000, busy, now), None);
+    assert_eq!(calls(&breaker, 4, Verdict::Failure, now), None);
+    assert_eq!(breaker.status(now), status);
+    calls(&breaker, 1, Verdict::Failure, now).unwrap();
+    let later = now + Duration::from_secs(6);
+    let transition = calls(&breaker, 1, busy, later).unwrap();
+    assert_eq!(
+        (transition.to, transition.reason),
+        (State::Open, Reason::ProbeFailed)
     );
 }

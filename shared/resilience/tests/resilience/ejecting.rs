@@ -8,6 +8,7 @@ use resilience::breaker::State;
 use resilience::classify::Outcome;
 use resilience::endpoint::{Endpoint, EndpointId, Health};
 
+use super::cases;
 use super::fleet::{ERROR, Fleet, IDEMPOTENT, OK, endpoint};
 
 fn three() -> Vec<Endpoint> {
@@ -152,23 +153,30 @@ fn an_ineligible_endpoint_frees_its_place_in_the_limit() {
 }
 
 #[test]
-fn a_registered_again_instance_starts_closed_and_a_thousand_churns_leave_nothing() {
+fn a_registered_again_instance_starts_closed_and_a_million_churns_leave_nothing() {
+    const AT_A_TIME: u32 = 500;
     let mut fleet = Fleet::new(three());
-    for round in 0..1_000 {
-        let names: Vec<String> = (0..20)
-            .map(|instance| format!("{round}-{instance}"))
-            .collect();
-        fleet.update(names.iter().map(|name| endpoint(name, "a")).collect());
-        fleet.call(&names[0], &Outcome::ConnectRefused);
-        for _ in 0..5 {
-            fleet.call(&names[1], &ERROR);
-        }
-        assert_eq!(fleet.balancer.ejected(), 2);
+    for round in 0..cases::CHURNS / AT_A_TIME {
+        let named = |instance| endpoint(&format!("{round}-{instance}"), "a");
+        fleet.update((0..AT_A_TIME).map(named).collect());
         fleet.wait(0.5);
+        let mut running = fleet.pick(&IDEMPOTENT).unwrap();
+        fleet.settle(&mut running, &Outcome::ConnectRefused);
+        assert_eq!(fleet.balancer.ejected(), 1, "round {round}");
+        let name = running.endpoint().id.to_string();
+        drop(running);
+        if round % 100 == 0 {
+            // Gone, and back under its old name: nothing of the ejection is left.
+            fleet.update(three());
+            fleet.update(vec![endpoint(&name, "a")]);
+            assert_eq!(state(&fleet, &name), State::Closed);
+        }
     }
     fleet.update(three());
     assert_eq!(fleet.balancer.ejected(), 0);
-    assert_eq!(fleet.balancer.status(fleet.now).len(), 3);
+    let seats = fleet.balancer.status(fleet.now);
+    assert_eq!(seats.len(), 3);
+    assert!(seats.iter().all(|seat| seat.in_flight == 0));
     for _ in 0..5 {
         fleet.call("one", &ERROR);
     }
@@ -229,6 +237,8 @@ fn health() -> impl Strategy<Value = Health> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases::SETS))]
+
     #[test]
     fn panic_only_when_nobody_is_eligible_and_never_while_failing_fast(
         set in prop::collection::vec((health(), any::<bool>(), any::<bool>(), 0_usize..2), 0..8),
@@ -255,6 +265,11 @@ proptest! {
             Err(_) => prop_assert_eq!(usable, 0),
         }
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases::PATHS))]
 
     #[test]
     fn in_flight_returns_to_zero_on_every_path(

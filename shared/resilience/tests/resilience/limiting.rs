@@ -7,6 +7,8 @@ use governor::clock::FakeRelativeClock;
 use proptest::prelude::*;
 use resilience::limiter::{Decision, Limiter, Rate};
 
+use super::cases;
+
 fn some(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).unwrap()
 }
@@ -31,6 +33,8 @@ fn admitted(decision: Decision) -> bool {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases::QUOTAS))]
+
     #[test]
     fn no_window_admits_more_than_the_burst_and_its_share_of_the_rate(
         rate in 1_u32..200,
@@ -126,7 +130,7 @@ fn more_cells_than_the_burst_are_charged_as_the_burst() {
 #[test]
 fn memory_is_bounded_and_late_keys_share_one_state_until_there_is_room() {
     let (limiter, clock) = limiter(10, 2, 100);
-    for key in 0..10_000 {
+    for key in 0..cases::KEYS {
         limiter.check(&key, some(1));
     }
     assert_eq!(limiter.len(), 100);

@@ -7,15 +7,20 @@
     reason = "a test needs some instant to start from"
 )]
 
+mod cases;
 mod fleet;
+mod simulation;
 
 mod breaker;
 mod breaking;
+mod interleaving;
 mod window;
 
 mod balancing;
 mod ejecting;
 mod sharing;
+mod simulating;
+mod spilling;
 
 mod limiting;
 mod retrying;

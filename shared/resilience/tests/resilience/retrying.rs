@@ -5,8 +5,14 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
+use resilience::balancer::Ask;
+use resilience::breaker::State;
 use resilience::classify::Outcome;
+use resilience::endpoint::EndpointId;
 use resilience::retry::{Attempted, Budget, Refusal, Retry, idempotent};
+
+use super::cases;
+use super::fleet::{Fleet, endpoint};
 
 const UNAVAILABLE: Outcome = Outcome::Answered {
     status: 503,
@@ -43,6 +49,8 @@ fn answered(status: u16, retry_after: Option<u64>) -> Outcome {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases::BUDGETS))]
+
     #[test]
     fn attempts_stay_within_the_budget_under_any_failure_pattern(
         steps in prop::collection::vec((0_u64..700, 0_u32..30, 0_u32..60), 1..120),
@@ -207,4 +215,88 @@ fn a_frozen_instance_cannot_use_up_the_deadline() {
         retry.attempt_timeout(Duration::from_secs(10), false),
         Duration::from_secs(10)
     );
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        Just(Outcome::ConnectRefused),
+        Just(Outcome::Reset),
+        Just(Outcome::AttemptTimeout),
+        Just(Outcome::CallerLeft),
+        (
+            prop::sample::select(vec![200_u16, 404, 429, 500, 501, 503, 505]),
+            prop::option::of(0_u64..4)
+        )
+            .prop_map(|(status, after)| answered(status, after)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases::REQUESTS))]
+
+    #[test]
+    fn a_request_is_tried_three_times_at_most_once_if_it_may_not_run_twice_and_never_too_late(
+        method in prop::sample::select(vec!["GET", "PUT", "POST", "PATCH"]),
+        keyed: bool,
+        seed: u64,
+        replayable: bool,
+        millis in 1_u64..3_000,
+        attempts in prop::collection::vec((outcome(), any::<bool>(), prop::bool::weighted(0.1), 0_u64..1_000), 20),
+    ) {
+        let (budget, start) = (Budget::new(), Instant::now());
+        let mut rng = SmallRng::seed_from_u64(seed);
+        (0..100).for_each(|_| budget.request(start));
+        let deadline = Duration::from_millis(millis);
+        let (mut at, mut made, mut ran) = (Duration::ZERO, 0, 0);
+        for (outcome, written, answer_begun, took) in attempts {
+            made += 1;
+            ran += u32::from(written);
+            at += Duration::from_millis(took);
+            let attempted = Attempted {
+                idempotent: idempotent(method, keyed),
+                outcome: &outcome,
+                written,
+                replayable,
+                answer_begun,
+                attempts: made,
+                remaining: deadline.saturating_sub(at),
+            };
+            let Ok(wait) = Retry::default().decide(&attempted, &budget, start + at, &mut rng) else { break };
+            prop_assert!(!answer_begun && replayable);
+            at += wait;
+            prop_assert!(at < deadline, "another attempt at {at:?} of {deadline:?}");
+        }
+        prop_assert!(made <= 3, "{made} attempts");
+        prop_assert!(idempotent(method, keyed) || ran <= 1, "{method} ran {ran} times");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases::RETRIED))]
+
+    #[test]
+    fn no_attempt_goes_to_an_ejected_endpoint_but_as_its_probe(
+        count in 1_usize..10,
+        out in prop::collection::vec(0_usize..10, 0..10),
+        tried in prop::collection::vec(0_usize..10, 0..3),
+        idempotent: bool,
+        pause in 0_u64..4_000,
+    ) {
+        let mut fleet = Fleet::new((0..count).map(|at| endpoint(&at.to_string(), ["a", "b"][at % 2])).collect());
+        let mut out: Vec<usize> = out.into_iter().filter(|at| *at < count).collect();
+        out.sort_unstable();
+        out.dedup();
+        for at in &out {
+            fleet.call(&at.to_string(), &Outcome::ConnectRefused);
+        }
+        fleet.wait(pause as f64 / 1_000.0);
+        let tried: Vec<EndpointId> = tried.iter().map(|at| EndpointId::new(&at.to_string())).collect();
+        for _ in 0..20 {
+            let states = fleet.balancer.status(fleet.now);
+            let Ok(pick) = fleet.pick(&Ask { tried: &tried, idempotent }) else { continue };
+            let before = states.iter().find(|seat| seat.endpoint.id == pick.endpoint().id).unwrap();
+            prop_assert_eq!(before.state == State::Closed, !pick.probe());
+            prop_assert!(before.state != State::Open || before.opens_for == Some(Duration::ZERO));
+        }
+    }
 }

@@ -8,6 +8,7 @@ use resilience::classify::Outcome;
 use resilience::endpoint::Zone;
 use resilience::zone::shares;
 
+use super::cases;
 use super::fleet::{Fleet, endpoint};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
@@ -21,6 +22,8 @@ fn by_zone<T: Copy>(values: &[T]) -> BTreeMap<Zone, T> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases::SHARES))]
+
     #[test]
     fn shares_add_up_to_one(
         local in 0_usize..4,
@@ -73,11 +76,11 @@ fn with_even_zones_every_endpoint_gets_the_same_within_a_twentieth() {
     let mut counts: BTreeMap<String, u32> = BTreeMap::new();
     for zone in ["a", "b"] {
         let mut fleet = Fleet::seen_from(zone, endpoints.clone(), &[("a", 1), ("b", 1)]);
-        for (name, count) in fleet.census(50_000) {
+        for (name, count) in fleet.census(cases::PICKS / 2) {
             *counts.entry(name).or_insert(0) += count;
         }
     }
-    let fair = 100_000.0 / 6.0;
+    let fair = f64::from(cases::PICKS) / 6.0;
     assert!(
         counts
             .values()
@@ -117,5 +120,9 @@ fn ejecting_a_whole_zone_moves_its_share_without_any_update() {
     let census = fleet.census(1_000);
     assert_eq!(census.keys().collect::<Vec<_>>(), ["1", "3"]);
     fleet.wait(60.0);
+    for _ in 0..6 {
+        fleet.census(10);
+        fleet.wait(1.0);
+    }
     assert!(fleet.census(1_000).keys().eq(["0", "2"]));
 }

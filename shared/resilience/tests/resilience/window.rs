@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use resilience::window::{Counts, Window};
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(super::cases::WINDOW))]
+
     #[test]
     fn counts_are_conserved_and_nothing_older_than_ten_seconds_counts(
         steps in prop::collection::vec((0_u64..4, any::<bool>(), any::<bool>()), 1..200),

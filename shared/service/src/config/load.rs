@@ -219,6 +219,11 @@ mod tests {
             (error.key.as_str(), error.value.as_str()),
             ("identity.zone", "Zone A")
         );
+        let error = with(&[("LICTOR_SERVER__WORKERS", "100000")]).unwrap_err();
+        assert_eq!(
+            (error.key.as_str(), error.value.as_str()),
+            ("server.workers", "100000")
+        );
         let error = with(&[("LICTOR_STORE__URL", "mysql://x")]).unwrap_err();
         assert_eq!(error.key, "store.url");
     }

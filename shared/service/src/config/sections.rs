@@ -5,7 +5,7 @@ use super::{BadValue, Secret};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 /// All common sections of one process.
@@ -51,8 +51,14 @@ pub struct Server {
     pub admin_hosts: Vec<String>,
     /// Idle time of a client's connection, in ms.
     pub keep_alive_ms: u64,
-    /// Time for a request head, in ms.
+    /// Time for each request head, from its first byte, in ms.
     pub head_timeout_ms: u64,
+    /// Time for a client to take some of its answer, in ms.
+    pub write_stall_ms: u64,
+    /// Requests of one connection; unset: any number.
+    pub requests_per_connection: Option<NonZeroU32>,
+    /// Connections of one address, where clients are strangers; unset: any number.
+    pub connections_per_address: Option<NonZeroUsize>,
     /// Largest JSON body, in bytes.
     pub body_limit_bytes: usize,
     /// Deadline of a request that brought none, in ms.
@@ -103,12 +109,21 @@ pub struct Faults {
     pub enabled: bool,
 }
 
+/// Threads of one listener: more than any machine of today has cores, far fewer than a process may have.
+const MOST_WORKERS: usize = 256;
+
 impl Common {
     /// Refuses what the types alone cannot.
     pub(crate) fn check(&self) -> Result<(), BadValue> {
         label("identity.zone", &self.identity.zone)?;
         positive("identity.weight", self.identity.weight)?;
+        let workers = self.server.workers.get();
+        if workers > MOST_WORKERS {
+            let reason = format!("must be at most {MOST_WORKERS}");
+            return Err(BadValue::new("server.workers", workers, reason));
+        }
         positive("server.head_timeout_ms", self.server.head_timeout_ms)?;
+        positive("server.write_stall_ms", self.server.write_stall_ms)?;
         positive("server.request_timeout_ms", self.server.request_timeout_ms)?;
         positive("server.keep_alive_ms", self.server.keep_alive_ms)?;
         positive("store.connections", self.store.connections)?;

@@ -1,6 +1,6 @@
 //! A JSON body, read within the size limit and parsed strictly.
 
-use super::refused;
+use super::{Objects, refused};
 use crate::Error;
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_TYPE;
@@ -69,12 +69,8 @@ async fn read(mut payload: Payload, limit: usize) -> Result<BytesMut, Error> {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<Json<T>, Error> {
-    // serde reads an array as a struct, field by field; nobody means that.
-    if body.trim_ascii_start().first() == Some(&b'[') {
-        return Err(Error::invalid("body", "must be an object, not an array"));
-    }
     let mut parser = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
+    let value = serde_path_to_error::deserialize(Objects(&mut parser)).map_err(|error| {
         let inner = error.inner();
         if inner.is_data() {
             return refused(error.path().to_string(), &inner.to_string(), "body");
@@ -145,6 +141,7 @@ mod tests {
                 "invalid_field",
                 "lines[0].x",
             ),
+            ("{\"lines\":[[1]]}", "invalid_field", "lines[0]"),
             ("{\"lines\":[{}]}", "invalid_field", "lines[0].quantity"),
         ] {
             let problem = problem(body).await;

@@ -7,6 +7,7 @@ use actix_web::http::Method;
 use resilience::deadline::Deadline;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::time::Duration;
 
 /// A call that is being described; nothing is sent before `send`.
 #[must_use = "nothing is sent before send()"]
@@ -24,6 +25,7 @@ pub(super) struct Prepared {
     pub key: Option<String>,
     pub repeatable: bool,
     pub deadline: Option<Deadline>,
+    pub timeout: Option<Duration>,
     pub body: Option<Vec<u8>>,
 }
 
@@ -43,6 +45,7 @@ impl<'a> Request<'a> {
             key: None,
             repeatable: false,
             deadline: None,
+            timeout: None,
             body: None,
         };
         Self {
@@ -55,6 +58,12 @@ impl<'a> Request<'a> {
     /// The answer is of no use after this.
     pub fn deadline(mut self, deadline: Deadline) -> Self {
         self.prepared.deadline = Some(deadline);
+        self
+    }
+
+    /// This call may take so long, whatever is configured: nobody waits for it.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.prepared.timeout = Some(timeout);
         self
     }
 

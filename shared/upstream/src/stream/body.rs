@@ -1,6 +1,7 @@
 //! The two bodies of a hop. A known length stays known; a cut body is an error, never an end.
 
 use super::connections::Loan;
+use super::flow::{Flow, Flowing};
 use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::LocalBoxStream;
@@ -18,12 +19,7 @@ pub enum RequestBody {
     /// All of it is here; it can be sent again.
     Whole(Bytes),
     /// It flows through once.
-    Stream {
-        /// Its declared length in bytes; unknown lengths travel chunked.
-        length: Option<u64>,
-        /// Its parts. An error aborts the connection to the upstream.
-        chunks: LocalBoxStream<'static, Result<Bytes, io::Error>>,
-    },
+    Stream(Flowing),
 }
 
 /// What comes down.
@@ -35,6 +31,25 @@ pub struct ResponseBody {
 /// The upstream ended its body before its length or last chunk.
 #[derive(Debug)]
 pub struct Cut(hyper::Error);
+
+impl RequestBody {
+    /// A body that flows through once. An unknown length travels chunked; an error in its parts aborts the connection to
+    /// the upstream.
+    pub fn stream(
+        length: Option<u64>,
+        chunks: LocalBoxStream<'static, Result<Bytes, io::Error>>,
+    ) -> Self {
+        Self::Stream(Flowing::new(length, chunks))
+    }
+
+    /// What tells how far it has come, if it flows.
+    pub fn flow(&self) -> Option<Flow> {
+        match self {
+            Self::Stream(flowing) => Some(flowing.flow()),
+            Self::Empty | Self::Whole(_) => None,
+        }
+    }
+}
 
 impl Body for RequestBody {
     type Data = Bytes;
@@ -48,8 +63,7 @@ impl Body for RequestBody {
             Self::Empty => Poll::Ready(None),
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Stream { chunks, .. } => chunks
-                .as_mut()
+            Self::Stream(flowing) => Pin::new(flowing)
                 .poll_next(context)
                 .map(|next| next.map(|chunk| chunk.map(Frame::data))),
         }
@@ -59,7 +73,7 @@ impl Body for RequestBody {
         match self {
             Self::Empty => true,
             Self::Whole(bytes) => bytes.is_empty(),
-            Self::Stream { length, .. } => *length == Some(0),
+            Self::Stream(flowing) => flowing.length() == Some(0),
         }
     }
 
@@ -67,9 +81,9 @@ impl Body for RequestBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Stream { length, .. } => {
-                length.map_or_else(SizeHint::default, SizeHint::with_exact)
-            }
+            Self::Stream(flowing) => flowing
+                .length()
+                .map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }
 }
@@ -138,7 +152,7 @@ impl fmt::Debug for RequestBody {
         match self {
             Self::Empty => f.write_str("Empty"),
             Self::Whole(bytes) => write!(f, "Whole({} bytes)", bytes.len()),
-            Self::Stream { length, .. } => write!(f, "Stream({length:?})"),
+            Self::Stream(flowing) => write!(f, "Stream({:?})", flowing.length()),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::body::{RequestBody, ResponseBody};
 use super::failure::{Failure, FailureKind};
 use actix_web::rt;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -150,8 +150,17 @@ impl Connections {
                 Some(request),
             ));
         }
+        let upload = request.body().flow();
         match timeout_at(until.into(), sender.try_send_request(request)).await {
-            Err(_) => Err((Failure::new(FailureKind::Timeout, true), None)),
+            Err(_) => {
+                let late = upload.is_some_and(|upload| upload.waits_for_client());
+                let kind = if late {
+                    FailureKind::RequestLate
+                } else {
+                    FailureKind::Timeout
+                };
+                Err((Failure::new(kind, true), None))
+            }
             Ok(Err(mut unsent)) => {
                 let request = unsent.take_message();
                 Err((broken(unsent.into_error(), request.is_none()), request))
@@ -171,10 +180,18 @@ impl Connections {
 /// Takes an answer that can be read one way only.
 fn accept(answer: Response<Incoming>, loan: Loan) -> Result<Response<ResponseBody>, Failure> {
     let headers = answer.headers();
-    let two_framings = headers.contains_key(TRANSFER_ENCODING)
-        && (headers.contains_key(CONTENT_LENGTH)
-            || headers.get_all(TRANSFER_ENCODING).iter().count() > 1);
-    if two_framings || answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+    let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
+    // What is neither chunked nor has a length ends with the connection: then a cut body looks like a whole one.
+    let clear = match (encodings.next(), encodings.next()) {
+        (None, _) => true,
+        (Some(only), None) => {
+            only.as_bytes().eq_ignore_ascii_case(b"chunked")
+                && !headers.contains_key(CONTENT_LENGTH)
+                && answer.version() == Version::HTTP_11
+        }
+        (Some(_), Some(_)) => false,
+    };
+    if !clear || answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Failure::new(FailureKind::BadAnswer, true));
     }
     Ok(answer.map(|incoming| ResponseBody::new(incoming, loan)))

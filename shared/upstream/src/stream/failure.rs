@@ -28,6 +28,8 @@ pub enum FailureKind {
     Timeout,
     /// The client's own body failed; the upstream is not to blame.
     RequestBody,
+    /// Time was up while the client's own body was still awaited; the upstream is not to blame.
+    RequestLate,
     /// The head cannot be read one way only.
     BadAnswer,
 }
@@ -67,7 +69,7 @@ impl Failure {
             FailureKind::ConnectRefused => Outcome::ConnectRefused,
             FailureKind::ConnectTimeout | FailureKind::Timeout => Outcome::AttemptTimeout,
             FailureKind::Reset => Outcome::Reset,
-            FailureKind::RequestBody => Outcome::CallerLeft,
+            FailureKind::RequestBody | FailureKind::RequestLate => Outcome::CallerLeft,
             FailureKind::BadAnswer => Outcome::Answered {
                 status: 502,
                 retry_after: None,
@@ -82,7 +84,7 @@ impl Failure {
             FailureKind::ConnectTimeout => "connect_timeout",
             FailureKind::Reset => "reset",
             FailureKind::Timeout => "timeout",
-            FailureKind::RequestBody => "request_body",
+            FailureKind::RequestBody | FailureKind::RequestLate => "request_body",
             FailureKind::BadAnswer => "bad_answer",
         }
     }

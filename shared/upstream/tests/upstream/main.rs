@@ -7,3 +7,7 @@ mod bounds;
 mod calls;
 mod following;
 mod lies;
+mod sick;
+mod spilling;
+mod stream;
+mod uploading;

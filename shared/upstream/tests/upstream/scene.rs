@@ -34,6 +34,18 @@ pub fn endpoint(id: &str, address: SocketAddr) -> Endpoint {
     }
 }
 
+/// The same in another zone, with the weight that Consul gives to ours.
+pub fn weighing(id: &str, address: SocketAddr, zone: &str) -> Endpoint {
+    Endpoint {
+        zone: Zone::new(zone),
+        weights: Weights {
+            passing: 10,
+            warning: 5,
+        },
+        ..endpoint(id, address)
+    }
+}
+
 /// An upstream on a port of its own, which does the same with every connection.
 pub async fn upstream<F: Future<Output = ()> + 'static>(
     script: impl Fn(TcpStream) -> F + 'static,

@@ -157,6 +157,12 @@ async fn an_answer_that_can_be_read_two_ways_is_refused() {
         "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nhi",
         "HTTP/1.1 200 OK\r\ncontent-length: -2\r\n\r\nhi",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: identity\r\n\r\nhi",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, identity\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: xchunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+        "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
         "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
         "SSH-2.0-OpenSSH_9.2\r\n\r\n",
     ] {
@@ -217,7 +223,7 @@ async fn a_known_length_stays_known_and_an_unknown_one_is_chunked() {
             .method(Method::POST)
             .uri("/")
             .header("host", "shop")
-            .body(RequestBody::Stream { length, chunks })
+            .body(RequestBody::stream(length, chunks))
             .unwrap();
         let answer = connections.send(address, request, soon()).await.unwrap();
         text(answer.into_body()).await.unwrap();
@@ -238,10 +244,10 @@ async fn a_client_whose_body_breaks_off_is_not_the_upstreams_fault() {
         .method(Method::POST)
         .uri("/")
         .header("host", "shop")
-        .body(RequestBody::Stream {
-            length: Some(5),
-            chunks: futures_util::stream::iter(parts).boxed_local(),
-        })
+        .body(RequestBody::stream(
+            Some(5),
+            futures_util::stream::iter(parts).boxed_local(),
+        ))
         .unwrap();
     let failure = connections
         .send(address, request, soon())

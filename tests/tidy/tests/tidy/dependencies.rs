@@ -29,7 +29,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("rs-consul", &["consul"]),
     ("awc", &["consul", "upstream"]),
     ("hyper", &["upstream", "stack", "e2e"]),
-    ("hyper-util", &["upstream", "stack", "e2e"]),
+    ("hyper-util", &["consul", "upstream", "stack", "e2e"]),
     ("opentelemetry", &["telemetry"]),
     ("opentelemetry_sdk", &["telemetry"]),
     ("opentelemetry-otlp", &["telemetry"]),

@@ -10,5 +10,6 @@
 mod catalogue;
 mod dependencies;
 mod layout;
+mod scopes;
 mod sizes;
 mod sources;
