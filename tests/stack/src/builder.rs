@@ -3,6 +3,7 @@
 //! The defaults are those of a test: one instance of each service in two zones, one gateway, free ports, an empty state directory.
 //! `cargo stack up` changes them to well-known ports and data that stays.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::binaries::SERVICES;
@@ -16,6 +17,7 @@ use crate::start;
 pub struct Builder {
     pub(crate) state: String,
     pub(crate) instances: usize,
+    pub(crate) in_zone: BTreeMap<String, usize>,
     pub(crate) gateways: usize,
     pub(crate) zones: Vec<String>,
     pub(crate) services: Vec<String>,
@@ -34,6 +36,7 @@ impl Default for Builder {
         Self {
             state: "stack-test".to_owned(),
             instances: 1,
+            in_zone: BTreeMap::new(),
             gateways: 1,
             zones: vec!["a".to_owned(), "b".to_owned()],
             services: SERVICES.iter().map(|name| (*name).to_owned()).collect(),
@@ -59,6 +62,12 @@ impl Builder {
     /// Of each service, in each zone.
     pub fn instances(mut self, count: usize) -> Self {
         self.instances = count;
+        self
+    }
+
+    /// Of each service in this zone, whatever the others have.
+    pub fn instances_in(mut self, zone: impl Into<String>, count: usize) -> Self {
+        self.in_zone.insert(zone.into(), count);
         self
     }
 
@@ -141,6 +150,10 @@ impl Builder {
     pub async fn start(self) -> Result<Stack, Error> {
         self.check()?;
         start::start(self).await
+    }
+
+    pub(crate) fn instances_of(&self, zone: &str) -> usize {
+        self.in_zone.get(zone).copied().unwrap_or(self.instances)
     }
 
     fn check(&self) -> Result<(), Error> {

@@ -1,5 +1,9 @@
 //! The command line: every verb and its flags, with the words that `--help` shows.
 
+mod fault;
+
+pub use fault::{Fault, FaultVerb};
+
 use clap::{Args, Parser, Subcommand};
 
 /// Lictor as native processes: Consul, five services in two zones, the gateway.
@@ -41,6 +45,8 @@ pub enum Verb {
         #[command(subcommand)]
         what: Zone,
     },
+    /// Break a service or an instance on purpose, for a while
+    Fault(Box<Fault>),
     /// The Consul agent, for drills
     Consul {
         #[command(subcommand)]
@@ -53,6 +59,8 @@ pub enum Verb {
     },
     /// Constant-rate load on the running gateway
     Load(Load),
+    /// A fault under load on a system of its own, and whether the promise held; `drill list` names them
+    Drill(Drill),
     /// What CI runs: formatting, lints, licences, tests, and the real system end to end
     Test(Test),
     /// Which tools are here, and the line that brings what is missing
@@ -141,6 +149,33 @@ pub struct Load {
     pub seconds: f64,
     #[arg(long, value_enum, default_value = "shop")]
     pub profile: Profile,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Drill {
+    /// One of `cargo stack drill list`, or `all`
+    pub name: String,
+    /// Seconds instead of minutes, as in CI
+    #[arg(long)]
+    pub short: bool,
+    /// How often the fault is repeated
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: Option<u32>,
+    /// Length of the main phase
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub seconds: Option<u32>,
+    /// Requests a second
+    #[arg(long, value_parser = rate)]
+    pub rate: Option<f64>,
+    /// Requests in all, where a drill counts them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub count: Option<u32>,
+    /// Start what is built, whether it is up to date or not
+    #[arg(long)]
+    pub no_build: bool,
     /// As JSON
     #[arg(long)]
     pub json: bool,

@@ -40,7 +40,8 @@ pub enum Failure {
 #[derive(Debug)]
 pub struct Client {
     address: SocketAddr,
-    key: Option<String>,
+    /// The header that says who asks.
+    credential: Option<(&'static str, String)>,
     idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
 }
 
@@ -48,14 +49,20 @@ impl Client {
     pub fn new(address: SocketAddr) -> Self {
         Self {
             address,
-            key: None,
+            credential: None,
             idle: Mutex::default(),
         }
     }
 
     /// Sends `X-API-Key` with each request.
     pub fn with_key(mut self, key: impl Into<String>) -> Self {
-        self.key = Some(key.into());
+        self.credential = Some(("x-api-key", key.into()));
+        self
+    }
+
+    /// Sends `Authorization: Bearer` with each request.
+    pub fn with_token(mut self, token: &str) -> Self {
+        self.credential = Some(("authorization", format!("Bearer {token}")));
         self
     }
 
@@ -92,8 +99,8 @@ impl Client {
             .method(method)
             .uri(path)
             .header(HOST, self.address.to_string());
-        if let Some(key) = &self.key {
-            request = request.header("x-api-key", key);
+        if let Some((name, value)) = &self.credential {
+            request = request.header(*name, value);
         }
         if body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");

@@ -1,6 +1,7 @@
 //! The verbs: each turns its flags into calls of the library and prints what came of it.
 
 mod doctor;
+mod drill;
 mod load;
 mod signal;
 mod test;
@@ -13,13 +14,14 @@ use stack::control::{self, Answer, Command};
 use stack::record::Record;
 use stack::{Error, Place};
 
-use crate::cli::{Consul, Verb, Zone};
+use crate::cli::{Consul, FaultVerb, Verb, Zone};
 use crate::say;
 
 pub async fn run(verb: Verb) -> Result<ExitCode, Error> {
     let command = match verb {
         Verb::Up(flags) => return up::run(flags).await,
         Verb::Load(flags) => return load::run(flags).await,
+        Verb::Drill(flags) => return drill::run(flags).await,
         Verb::Test(flags) => return test::run(flags).await,
         Verb::Doctor { fetch } => return doctor::run(fetch).await,
         Verb::Status { json: true } => return status_json().await,
@@ -35,6 +37,14 @@ pub async fn run(verb: Verb) -> Result<ExitCode, Error> {
         Verb::Zone {
             what: Zone::Up { zone },
         } => Command::ZoneUp { zone },
+        Verb::Fault(fault) => match (&fault.what, &fault.whom) {
+            (Some(FaultVerb::Clear { whom }), _) => Command::FaultClear { whom: whom.clone() },
+            (None, Some(whom)) => Command::Fault {
+                whom: whom.clone(),
+                fault: fault.to_json(),
+            },
+            (Some(FaultVerb::List), _) | (None, None) => Command::FaultList,
+        },
         Verb::Consul { what: Consul::Kill } => Command::Kill {
             instance: stack::consul::NAME.to_owned(),
         },

@@ -4,10 +4,12 @@
 //! Whoever can open the socket file can command the run; it is created for its owner.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::error::Error;
+use crate::faults::Standing;
 use crate::record::Record;
 use crate::stack::Stack;
 use crate::status::Table;
@@ -24,6 +26,9 @@ pub enum Command {
     ZoneDown { zone: String },
     ZoneUp { zone: String },
     ConsulStart { wipe: bool },
+    Fault { whom: String, fault: Value },
+    FaultClear { whom: Option<String> },
+    FaultList,
     Trace { id: String },
     Traces { count: usize },
     Down,
@@ -140,6 +145,15 @@ async fn obey(stack: &Stack, command: Command) -> Result<Answer, Error> {
                 took.as_secs_f64()
             )
         }
+        Command::Fault { whom, fault } => {
+            let struck = stack.fault(&whom, &fault).await?;
+            format!("{}: {}", struck.join(", "), said(&fault))
+        }
+        Command::FaultClear { whom } => {
+            let cleared = stack.clear_faults(whom.as_deref()).await?;
+            format!("{cleared} faults cleared")
+        }
+        Command::FaultList => standing(&stack.faults().await?),
         Command::Trace { id } => stack.trace(&id).await?.to_string(),
         Command::Traces { count } => listing(stack, count)?,
         Command::Down => {
@@ -151,6 +165,35 @@ async fn obey(stack: &Stack, command: Command) -> Result<Answer, Error> {
         stack.reporter().say(text.clone());
     }
     Ok(Answer::Said { text })
+}
+
+fn standing(all: &[Standing]) -> String {
+    let lines = all.iter().flat_map(|one| {
+        let line = |fault| format!("{}  {}\n", one.instance, said(fault));
+        one.faults.iter().map(line)
+    });
+    let text: String = lines.collect();
+    if text.is_empty() {
+        "nothing is broken on purpose\n".to_owned()
+    } else {
+        text
+    }
+}
+
+/// A fault in one line: its kind, then its settings.
+fn said(fault: &Value) -> String {
+    let kind = fault["kind"].as_str().unwrap_or_default();
+    let fields = fault.as_object().into_iter().flatten();
+    let settings = fields.filter(|(key, _)| *key != "kind");
+    let settings = settings.map(|(key, value)| match value {
+        Value::String(text) => format!("{key} {text}"),
+        other => format!("{key} {other}"),
+    });
+    [kind.to_owned()]
+        .into_iter()
+        .chain(settings)
+        .collect::<Vec<_>>()
+        .join("  ")
 }
 
 fn listing(stack: &Stack, count: usize) -> Result<String, Error> {

@@ -23,6 +23,9 @@ const DRAIN_DEADLINE_MS: u32 = 5000;
 /// How long a process may take from SIGTERM to its end: the two above, 2 s for telemetry, and some.
 pub const DRAIN: Duration = Duration::from_secs(10);
 
+/// The admin token, as a process is told it.
+pub(crate) const ADMIN_TOKEN: &str = "LICTOR_SERVER__ADMIN_TOKEN";
+
 /// One instance and its process.
 #[derive(Debug)]
 pub struct Instance {
@@ -45,6 +48,7 @@ pub struct Addresses {
 pub struct Surroundings {
     pub consul: String,
     pub otlp: String,
+    pub admin_token: String,
     /// More settings for all, or (by `SERVICE`) for all instances of one: `LICTOR_...`.
     pub extra: Vec<(Option<String>, String, String)>,
 }
@@ -178,6 +182,7 @@ fn environment(
             ("SERVER__ADMIN", addresses.admin.to_string()),
             ("IDENTITY__ZONE", zone.to_owned()),
             ("IDENTITY__ENVIRONMENT", "native".to_owned()),
+            ("SERVER__ADMIN_TOKEN", around.admin_token.clone()),
             ("CONSUL__ADDRESS", around.consul.clone()),
             ("TELEMETRY__OTLP_ENDPOINT", around.otlp.clone()),
             ("DRAIN__PROPAGATION_MS", DRAIN_PROPAGATION_MS.to_string()),
@@ -207,6 +212,7 @@ mod tests {
         Surroundings {
             consul: "http://127.0.0.1:8500".into(),
             otlp: "http://127.0.0.1:4318".into(),
+            admin_token: "of-tests".into(),
             extra,
         }
     }

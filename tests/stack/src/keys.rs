@@ -2,6 +2,7 @@
 //!
 //! The shipped gateway knows no key.
 //! A run makes a demo key for people (with the shipped quota), a load key with a quota that no test reaches, and a token for the admin listener.
+//! All of a run's clients have one address, so that address may have every connection.
 
 use std::fmt::Write as _;
 
@@ -13,6 +14,25 @@ const LIMITED: [&str; 4] = ["users", "orders", "browse", "health"];
 
 /// Requests a minute that no load on one machine reaches.
 const UNREACHED: u32 = 10_000_000;
+
+/// What a person tries first: look around and order.
+const DEMO_SCOPES: [&str; 4] = ["orders:read", "orders:write", "users:read", "reports:read"];
+
+/// Everything that a route asks for: the load key is also the one that tests and drills prepare the shop with.
+const ALL_SCOPES: [&str; 10] = [
+    "orders:read",
+    "orders:write",
+    "orders:manage",
+    "users:read",
+    "users:write",
+    "inventory:write",
+    "payments:read",
+    "payments:write",
+    "payments:refund",
+    "reports:read",
+];
+/// Connections from one address, as many as a load may leave unanswered.
+const CONNECTIONS: u32 = 20_000;
 
 /// The secrets that `up` prints.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,9 +56,9 @@ impl Keys {
         format!(
             "# Written by `cargo stack up`; lives as long as the run.\n\n\
              [edge]\ndebug_headers = true\n\n\
-             [server]\nadmin_token = \"{}\"\n\n\
-             [keys.demo]\ndigest = \"{}\"\nsubject = \"demo\"\n\n\
-             [keys.load]\ndigest = \"{}\"\nsubject = \"load\"\nquota = {{ {} }}\n",
+             [server]\nadmin_token = \"{}\"\nconnections_per_address = {CONNECTIONS}\n\n\
+             [keys.demo]\ndigest = \"{}\"\nsubject = \"demo\"\nscopes = {DEMO_SCOPES:?}\n\n\
+             [keys.load]\ndigest = \"{}\"\nsubject = \"load\"\nscopes = {ALL_SCOPES:?}\nquota = {{ {} }}\n",
             self.admin_token,
             digest(self.demo.as_bytes()),
             digest(self.load.as_bytes()),

@@ -23,6 +23,8 @@ mod stop;
 
 // What runs, and what can be done to it.
 mod catalogue;
+mod desk;
+mod faults;
 mod stack;
 mod status;
 mod verbs;
@@ -43,6 +45,9 @@ pub mod client;
 pub mod load;
 pub mod sink;
 
+// What breaks it.
+pub mod drill;
+
 // What it stands on.
 mod error;
 mod keys;
@@ -56,9 +61,10 @@ pub use builder::Builder;
 pub use client::{Answer, Client, Failure};
 pub use consul::Registered;
 pub use error::Error;
+pub use faults::Standing;
 pub use instance::{Addresses, Instance};
 pub use keys::Keys;
-pub use load::{Journey, Load, Plan, Report};
+pub use load::{Journey, Load, Plan, Report, Step};
 pub use place::Place;
 pub use process::{Process, Program};
 pub use reporter::Reporter;

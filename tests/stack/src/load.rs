@@ -5,21 +5,24 @@
 //! What k6 does better (scenarios, thresholds, server-side facts) stays with k6; this one needs nothing installed and is what the tests use.
 
 mod journey;
+mod outcome;
 mod report;
 mod tally;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-pub use journey::{Journey, Step};
+pub use journey::{Buyers, Journey, ORDER_PLAIN, ORDER_WITH_KEY, Step, skus};
+pub use outcome::{Outcome, Slice};
 pub use report::{Quantiles, Report, Window};
 pub use tally::{Example, Kind};
 
 use crate::client::{Answer, Client, Failure};
-use tally::{Sample, Tally};
+use tally::{Sample, Start, Tally};
 
 /// An answer that takes longer is an error; the gateway's own longest deadline is shorter.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -41,7 +44,19 @@ pub struct Load {
     plan: Plan,
     begin: Instant,
     tally: Arc<Mutex<Tally>>,
+    enough: Arc<AtomicBool>,
     pace: JoinHandle<()>,
+}
+
+/// What the pacing task needs.
+struct Pace {
+    plan: Plan,
+    begin: Instant,
+    client: Arc<Client>,
+    journey: Journey,
+    tally: Arc<Mutex<Tally>>,
+    enough: Arc<AtomicBool>,
+    limit: Duration,
 }
 
 impl Default for Plan {
@@ -56,15 +71,48 @@ impl Default for Plan {
 impl Load {
     /// Begins at once; ends by itself after the planned time.
     pub fn start(plan: Plan, client: Client, journey: Journey) -> Self {
+        Self::with(plan, client, journey, Tally::default(), LIMIT)
+    }
+
+    /// The same, and the report has the outcome of each request.
+    pub fn remembering(plan: Plan, client: Client, journey: Journey) -> Self {
+        Self::patient(plan, client, journey, LIMIT)
+    }
+
+    /// The same, and each answer may take this long.
+    pub fn patient(plan: Plan, client: Client, journey: Journey, limit: Duration) -> Self {
+        let tally = Tally {
+            remembers: true,
+            ..Tally::default()
+        };
+        Self::with(plan, client, journey, tally, limit)
+    }
+
+    fn with(plan: Plan, client: Client, journey: Journey, tally: Tally, limit: Duration) -> Self {
         let begin = Instant::now();
-        let tally = Arc::<Mutex<Tally>>::default();
-        let pace = tokio::spawn(pace(plan, begin, Arc::new(client), journey, tally.clone()));
+        let tally = Arc::new(Mutex::new(tally));
+        let enough = Arc::<AtomicBool>::default();
+        let pace = Pace {
+            plan,
+            begin,
+            client: Arc::new(client),
+            journey,
+            tally: tally.clone(),
+            enough: enough.clone(),
+            limit,
+        };
         Self {
             plan,
             begin,
             tally,
-            pace,
+            enough,
+            pace: tokio::spawn(pace.run()),
         }
+    }
+
+    /// When it began; the times of its outcomes count from here.
+    pub fn began(&self) -> Instant {
+        self.begin
     }
 
     pub fn elapsed(&self) -> Duration {
@@ -82,6 +130,13 @@ impl Load {
         lock(&self.tally).mark(second, what.into());
     }
 
+    /// Sends no more, and waits for the last answer.
+    pub async fn end(mut self) -> Report {
+        self.enough.store(true, Ordering::Relaxed);
+        self.plan.duration = self.plan.duration.min(self.begin.elapsed());
+        self.finish().await
+    }
+
     /// Waits for the last answer.
     pub async fn finish(self) -> Report {
         // The pacing task is not aborted and does not panic; were it otherwise, the tally would show too few requests.
@@ -91,48 +146,67 @@ impl Load {
     }
 }
 
-async fn pace(
-    plan: Plan,
-    begin: Instant,
-    client: Arc<Client>,
-    journey: Journey,
-    tally: Arc<Mutex<Tally>>,
-) {
-    let period = Duration::from_secs_f64(1.0 / plan.rate);
-    let count = (plan.duration.as_secs_f64() * plan.rate).round() as u32;
-    let mut running = tokio::task::JoinSet::new();
-    for number in 0..count {
-        let intended = begin + period * number;
-        tokio::time::sleep_until(intended).await;
-        while running.try_join_next().is_some() {}
-        let step = journey.step(number);
-        let (client, tally) = (client.clone(), tally.clone());
-        let second = intended.duration_since(begin).as_secs();
-        if running.len() >= MOST_UNANSWERED {
-            lock(&tally).add(Sample::dropped(&step, second));
-            continue;
+impl Pace {
+    async fn run(self) {
+        let period = Duration::from_secs_f64(1.0 / self.plan.rate);
+        let count = (self.plan.duration.as_secs_f64() * self.plan.rate).round() as u32;
+        let mut running = tokio::task::JoinSet::new();
+        for number in 0..count {
+            let start = Start {
+                number,
+                at: period * number,
+            };
+            tokio::time::sleep_until(self.begin + start.at).await;
+            if self.enough.load(Ordering::Relaxed) {
+                break;
+            }
+            while running.try_join_next().is_some() {}
+            let step = self.journey.step(number);
+            if running.len() >= MOST_UNANSWERED {
+                lock(&self.tally).add(Sample::dropped(&step, start));
+                continue;
+            }
+            let (client, tally) = (self.client.clone(), self.tally.clone());
+            let (intended, limit) = (self.begin + start.at, self.limit);
+            running.spawn(async move {
+                let result = send(&client, &step, limit).await;
+                let sample = judge(step, start, intended.elapsed(), result);
+                lock(&tally).add(sample);
+            });
         }
-        running.spawn(async move {
-            let result = client
-                .call(hyper::Method::GET, &step.path, None, &[], LIMIT)
-                .await;
-            let latency = intended.elapsed();
-            lock(&tally).add(judge(step, second, latency, result));
-        });
+        while running.join_next().await.is_some() {}
     }
-    while running.join_next().await.is_some() {}
 }
 
-fn judge(step: Step, second: u64, latency: Duration, result: Result<Answer, Failure>) -> Sample {
+async fn send(client: &Client, step: &Step, limit: Duration) -> Result<Answer, Failure> {
+    let key = step.key.as_deref().map(|key| ("idempotency-key", key));
+    let headers = key.as_slice();
+    client
+        .call(
+            step.method.clone(),
+            &step.path,
+            step.body.as_ref(),
+            headers,
+            limit,
+        )
+        .await
+}
+
+fn judge(step: Step, start: Start, latency: Duration, result: Result<Answer, Failure>) -> Sample {
+    let declared = if step.method == hyper::Method::GET {
+        200..=200
+    } else {
+        200..=299
+    };
     let kind = match &result {
-        Ok(answer) if answer.status != 200 => Some(Kind::Status(answer.status)),
+        Ok(answer) if !declared.contains(&answer.status) => Some(Kind::Status(answer.status)),
         Ok(answer) if answer.json()["partial"] == true => Some(Kind::Partial),
         Ok(_) => None,
         Err(Failure::Timeout) => Some(Kind::Timeout),
         Err(Failure::Connect(_)) => Some(Kind::Connect),
         Err(Failure::Transport(_)) => Some(Kind::Broken),
     };
-    Sample::new(step, second, latency, kind, result)
+    Sample::new(step, start, latency, kind, result)
 }
 
 fn lock(tally: &Mutex<Tally>) -> std::sync::MutexGuard<'_, Tally> {

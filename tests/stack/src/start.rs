@@ -82,6 +82,7 @@ pub async fn start(wishes: Builder) -> Result<Stack, Error> {
     let around = Surroundings {
         consul: consul.url(),
         otlp,
+        admin_token: keys.admin_token.clone(),
         extra: wishes.extra.clone(),
     };
     let (gateways, services) = instances(&place, &wishes, &around);
@@ -185,7 +186,7 @@ fn instances(
         let places = wishes
             .zones
             .iter()
-            .flat_map(|zone| (1..=wishes.instances).map(move |number| (zone, number)));
+            .flat_map(|zone| (1..=wishes.instances_of(zone)).map(move |number| (zone, number)));
         places.map(move |(zone, number)| {
             Instance::service(place, service, zone, number, around, &wishes.reporter)
         })

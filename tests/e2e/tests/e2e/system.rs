@@ -15,6 +15,11 @@ pub struct System {
     _turn: MutexGuard<'static, ()>,
 }
 
+/// For a test whose system is started elsewhere.
+pub async fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().await
+}
+
 impl System {
     /// One instance of each service in two zones, one gateway in zone a.
     pub async fn start(name: &str) -> Self {
@@ -22,7 +27,7 @@ impl System {
     }
 
     pub async fn with(name: &str, wishes: impl FnOnce(Builder) -> Builder) -> Self {
-        let turn = TURN.lock().await;
+        let turn = turn().await;
         let stack = wishes(Stack::builder().state(format!("stack-test/e2e-{name}")))
             .start()
             .await;

@@ -62,6 +62,8 @@ fn wishes(flags: &Up) -> Builder {
         .show_build(true)
         .fresh(flags.fresh)
         .well_known_ports(true)
+        // A native run is there to be broken; what is shipped refuses faults.
+        .set("LICTOR_FAULTS__ENABLED", "true")
         .reporter(Reporter::new(|line| say::note(&line)));
     if let Some(endpoint) = &flags.otlp {
         wishes = wishes.otlp(endpoint);
@@ -116,6 +118,7 @@ async fn screen(stack: &Stack, before_main: Duration, begin: Instant) -> String 
         format!("  {curl} -H 'Content-Type: application/json' -d '{order}' http://{}/api/orders", at.public),
         String::new(),
         "another shell: cargo stack status | kill users-a1 | restart users-a1 | zone down a | load | trace".to_owned(),
+        "faults are enabled here: cargo stack fault inventory latency --ms 2000 --for 30s".to_owned(),
         "Ctrl-C drains and ends everything".to_owned(),
     ]
     .join("\n")

@@ -7,6 +7,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::Plan;
+use super::outcome::{Outcome, Slice};
 use super::tally::{Example, Tally};
 
 /// Seconds whose zone shares differ by less are shown as one line.
@@ -25,6 +26,9 @@ pub struct Report {
     pub latency: BTreeMap<String, Quantiles>,
     pub windows: Vec<Window>,
     pub marks: Vec<(u64, String)>,
+    /// Of each request, when the load was told to remember.
+    #[serde(skip)]
+    pub outcomes: Vec<Outcome>,
 }
 
 /// Milliseconds from the intended start to the last byte.
@@ -77,7 +81,13 @@ impl Report {
             latency,
             windows: windows.collect(),
             marks: tally.marks,
+            outcomes: tally.outcomes,
         }
+    }
+
+    /// All requests of a load that remembers.
+    pub fn all(&self) -> Slice<'_> {
+        Slice::of(&self.outcomes)
     }
 
     /// The share of answers that `zone` gave in these seconds, 0 to 1; answers that name no zone do not count.
@@ -137,7 +147,7 @@ impl Report {
 }
 
 impl Quantiles {
-    fn of(mut micros: Vec<u32>) -> Self {
+    pub(super) fn of(mut micros: Vec<u32>) -> Self {
         micros.sort_unstable();
         let at = |part: f64| {
             let rank = (part * micros.len() as f64).ceil() as usize;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::journey::Step;
+use super::outcome::Outcome;
 use crate::client::{Answer, Failure};
 
 /// Examples kept of each kind of error: the first say more than the last.
@@ -45,10 +46,21 @@ pub struct Sample {
     latency: Duration,
     zone: Option<String>,
     error: Option<(Kind, Example)>,
+    outcome: Outcome,
+}
+
+/// When a request was meant to start, and its place in the journey.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    pub number: u32,
+    pub at: Duration,
 }
 
 #[derive(Debug, Default)]
 pub struct Tally {
+    /// Whether each outcome is kept.
+    pub remembers: bool,
+    pub outcomes: Vec<Outcome>,
     /// Microseconds, by route.
     pub latencies: BTreeMap<&'static str, Vec<u32>>,
     pub seconds: BTreeMap<u64, Second>,
@@ -67,7 +79,7 @@ pub struct Second {
 impl Sample {
     pub fn new(
         step: Step,
-        second: u64,
+        start: Start,
         latency: Duration,
         kind: Option<Kind>,
         result: Result<Answer, Failure>,
@@ -79,6 +91,18 @@ impl Sample {
                 .and_then(|answer| answer.header(name))
                 .map(str::to_owned)
         };
+        let outcome = Outcome {
+            took: latency,
+            status: result.as_ref().ok().map(|answer| answer.status),
+            error: kind,
+            instance: header("x-lictor-instance"),
+            attempts: header("x-lictor-attempts")
+                .and_then(|count| count.parse().ok())
+                .unwrap_or(0),
+            fallback: header("x-gateway-fallback"),
+            inside: header("server-timing").as_deref().and_then(total),
+            ..Outcome::unanswered(&step, start)
+        };
         let error = kind.map(|kind| {
             let what = match &result {
                 Ok(answer) => format!("{}: {}", answer.status, short(&answer.text())),
@@ -87,26 +111,27 @@ impl Sample {
             (
                 kind,
                 Example {
-                    second,
+                    second: start.at.as_secs(),
                     path: step.path,
                     what,
-                    instance: header("x-lictor-instance"),
+                    instance: outcome.instance.clone(),
                     trace: header("traceresponse"),
                 },
             )
         });
         Self {
             route: step.route,
-            second,
+            second: start.at.as_secs(),
             latency,
             zone: header("x-lictor-zone"),
             error,
+            outcome,
         }
     }
 
-    pub fn dropped(step: &Step, second: u64) -> Self {
+    pub fn dropped(step: &Step, start: Start) -> Self {
         let example = Example {
-            second,
+            second: start.at.as_secs(),
             path: step.path.clone(),
             what: "too many unanswered".into(),
             instance: None,
@@ -114,10 +139,11 @@ impl Sample {
         };
         Self {
             route: step.route,
-            second,
+            second: start.at.as_secs(),
             latency: Duration::ZERO,
             zone: None,
             error: Some((Kind::Dropped, example)),
+            outcome: Outcome::unanswered(step, start),
         }
     }
 }
@@ -138,6 +164,9 @@ impl Tally {
             if examples.len() < EXAMPLES {
                 examples.push(example);
             }
+        }
+        if self.remembers {
+            self.outcomes.push(sample.outcome);
         }
     }
 
@@ -165,6 +194,13 @@ impl fmt::Display for Kind {
             Self::Dropped => out.write_str("never sent"),
         }
     }
+}
+
+/// `total;dur=1.5, upstream;dur=1.1`
+fn total(timing: &str) -> Option<Duration> {
+    let millis = timing.strip_prefix("total;dur=")?.split(',').next()?;
+    let millis: f64 = millis.parse().ok()?;
+    Duration::try_from_secs_f64(millis / 1e3).ok()
 }
 
 /// The beginning of a body, on one line.

@@ -50,16 +50,7 @@ async fn server(
 }
 
 async fn run(address: SocketAddr, rate: f64, duration: Duration) -> Report {
-    let journey = Journey::of(vec![
-        Step {
-            route: "one",
-            path: "/one".into(),
-        },
-        Step {
-            route: "two",
-            path: "/two".into(),
-        },
-    ]);
+    let journey = Journey::of(vec![Step::get("one", "/one"), Step::get("two", "/two")]);
     Load::start(Plan { rate, duration }, Client::new(address), journey)
         .finish()
         .await
@@ -172,10 +163,7 @@ async fn the_report_shows_when_a_zone_took_over() {
         )
     })
     .await;
-    let journey = Journey::of(vec![Step {
-        route: "one",
-        path: "/one".into(),
-    }]);
+    let journey = Journey::of(vec![Step::get("one", "/one")]);
     let load = Load::start(
         Plan {
             rate: 100.0,

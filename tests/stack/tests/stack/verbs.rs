@@ -18,6 +18,8 @@ fn without_a_run_the_line_that_starts_one_is_given() {
         &["kill", "users-a1"],
         &["zone", "down", "a"],
         &["trace", "abc"],
+        &["fault", "inventory", "hang"],
+        &["fault", "list"],
         &["load"],
         &["down"],
     ] {

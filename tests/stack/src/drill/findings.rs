@@ -1,0 +1,150 @@
+//! What a drill found: promise, measure, N, in one table, with everything that was seen where a promise broke.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// The result of one drill.
+#[derive(Clone, Debug, Serialize)]
+pub struct Findings {
+    pub drill: &'static str,
+    pub findings: Vec<Finding>,
+    /// What a reader needs when something broke: reports, states, logs.
+    pub seen: Vec<String>,
+}
+
+/// One line of the table.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    pub what: String,
+    /// Empty where nothing was promised.
+    pub promise: String,
+    pub measured: String,
+    /// How many requests, rounds or calls that was measured on.
+    pub n: usize,
+    pub verdict: Verdict,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Held,
+    Broken,
+    /// Nothing was promised: it is there to be read.
+    Told,
+}
+
+impl Findings {
+    pub fn of(drill: &'static str) -> Self {
+        Self {
+            drill,
+            findings: Vec::new(),
+            seen: Vec::new(),
+        }
+    }
+
+    /// What was promised, and whether `n` cases held it. Nothing is proven by no case.
+    pub fn promise(
+        &mut self,
+        what: impl Into<String>,
+        promise: impl Into<String>,
+        measured: impl fmt::Display,
+        n: usize,
+        held: bool,
+    ) {
+        self.findings.push(Finding {
+            what: what.into(),
+            promise: promise.into(),
+            measured: measured.to_string(),
+            n,
+            verdict: if held && n > 0 {
+                Verdict::Held
+            } else {
+                Verdict::Broken
+            },
+        });
+    }
+
+    pub fn tell(&mut self, what: impl Into<String>, measured: impl fmt::Display, n: usize) {
+        self.findings.push(Finding {
+            what: what.into(),
+            promise: String::new(),
+            measured: measured.to_string(),
+            n,
+            verdict: Verdict::Told,
+        });
+    }
+
+    pub fn saw(&mut self, what: impl fmt::Display) {
+        self.seen.push(what.to_string());
+    }
+
+    pub fn held(&self) -> bool {
+        !self.findings.is_empty()
+            && self
+                .findings
+                .iter()
+                .all(|finding| finding.verdict != Verdict::Broken)
+    }
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = |of: fn(&Finding) -> &str, least: usize| {
+            let longest = self.findings.iter().map(|one| of(one).chars().count());
+            longest.max().unwrap_or(0).max(least) + 2
+        };
+        let what = width(|one| &one.what, self.drill.len());
+        let promise = width(|one| &one.promise, "promised".len());
+        let measured = width(|one| &one.measured, "measured".len());
+        writeln!(
+            out,
+            "{:what$}{:promise$}{:measured$}{:>9}",
+            self.drill, "promised", "measured", "N"
+        )?;
+        for one in &self.findings {
+            let verdict = match one.verdict {
+                Verdict::Held => "  held",
+                Verdict::Broken => "  BROKEN",
+                Verdict::Told => "",
+            };
+            writeln!(
+                out,
+                "{:what$}{:promise$}{:measured$}{:>9}{verdict}",
+                one.what, one.promise, one.measured, one.n
+            )?;
+        }
+        if !self.held() {
+            self.seen
+                .iter()
+                .try_for_each(|seen| writeln!(out, "\n{seen}"))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_promise_that_was_tried_on_nothing_is_broken() {
+        let mut findings = Findings::of("drill");
+        assert!(!findings.held(), "no finding at all");
+        findings.promise("errors", "0", 0, 10, true);
+        assert!(findings.held());
+        findings.promise("duplicates", "0", 0, 0, true);
+        assert!(!findings.held());
+    }
+
+    #[test]
+    fn what_was_seen_is_shown_only_where_a_promise_broke() {
+        let mut findings = Findings::of("drill");
+        findings.tell("p50", "1 ms", 5);
+        findings.saw("the whole report");
+        assert!(!findings.to_string().contains("whole report"));
+        findings.promise("errors", "0", 3, 10, false);
+        let text = findings.to_string();
+        assert!(text.contains("BROKEN") && text.contains("the whole report"));
+    }
+}
