@@ -11,6 +11,7 @@ mod upstream;
 mod wire;
 
 mod aggregates;
+mod blame;
 mod bulkheads;
 mod coalescing;
 mod corpus;

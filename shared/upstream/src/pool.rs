@@ -17,7 +17,7 @@ use resilience::retry::Budget;
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// An upstream service, shared by all workers of the process.
 pub struct Pool {
@@ -26,6 +26,7 @@ pub struct Pool {
     view: View,
     own: View,
     budget: Budget,
+    pub(crate) places: Arc<Semaphore>,
     pub(crate) balancer: Balancer,
     pub(crate) breaker: Arc<Breaker>,
     pub(crate) meter: Meter,
@@ -58,6 +59,9 @@ impl Pool {
             slow_call: rule.slow.as_ref().map(|slow| slow.call),
             breaker: Breaker::new(rule),
             budget: Budget::new(),
+            places: Arc::new(Semaphore::new(
+                config.most_in_flight().min(Semaphore::MAX_PERMITS),
+            )),
             config,
             view,
             own,
