@@ -38,7 +38,9 @@ const RECOVERS_WITHIN: Duration = Duration::from_secs(10);
 /// Not a promise: how long it is looked for.
 const LOOKED_FOR: Duration = Duration::from_secs(60);
 
+/// Connections are made and last good answers are there.
 const SETTLING: Duration = Duration::from_secs(5);
+const SHORT_SETTLING: Duration = Duration::from_secs(3);
 
 /// Without protection: as long as people have seen such systems wait.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -74,6 +76,7 @@ async fn protected(
     let ground = Ground::start(NAME, terms).await?;
     let orders = terms.either(ORDERS, SHORT_ORDERS);
     let load = ground.load(rate, journey(&ground, orders).await?);
+    pass(terms.either(SETTLING, SHORT_SETTLING)).await;
     let one = struck(&ground, load, what, fault, lasts).await?;
 
     let all = one.report.all();
@@ -155,7 +158,6 @@ async fn struck(
     lasts: Duration,
 ) -> Result<Stretch, Error> {
     let victims = ["a1", "a2", "b1"].map(|place| format!("{VICTIM}-{place}"));
-    pass(SETTLING).await;
     ground.mark(&load, format!("{VICTIM}: {what}"));
     let begin = load.elapsed();
     if fault.is_null() {
@@ -241,7 +243,7 @@ async fn unprotected(findings: &mut Findings, terms: &Terms) -> Result<(), Error
     let patience = if terms.short { PATIENCE / 4 } else { PATIENCE };
     let journey = journey(&ground, ORDERS).await?;
     let load = ground.patient_load(UNPROTECTED_RATE, journey, patience);
-    pass(SETTLING).await;
+    pass(terms.either(SETTLING, SHORT_SETTLING)).await;
     let lasts = stretch.as_secs() + patience.as_secs();
     let slow = json!({ "kind": "database", "ms": SLOW_MS, "for_s": lasts });
     ground.mark(
