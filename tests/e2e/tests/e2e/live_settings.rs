@@ -22,7 +22,7 @@ impl Store {
         ok(self.0.put(&format!("/v1/kv/lictor/{key}"), value).await);
     }
 
-    async fn delete(&self, key: &str) {
+    pub async fn delete(&self, key: &str) {
         ok(self.0.delete(&format!("/v1/kv/lictor/{key}")).await);
     }
 }

@@ -193,7 +193,7 @@ fn soon(findings: &mut Findings, terms: &Terms, all: &Slice<'_>, ejections: &[Ej
     };
     let often = |one: &&Ejected| {
         let before = all.during(one.dead.saturating_sub(BEFORE)..one.dead);
-        let its = before.only(|request| request.instance.as_deref() == Some(&one.id));
+        let its = before.only(|request| request.instance.as_deref() == Some(one.id.as_str()));
         !terms.short || its.count() as f64 >= OFTEN * BEFORE.as_secs_f64()
     };
     let lags: Vec<Duration> = ejections.iter().filter(often).filter_map(lag).collect();

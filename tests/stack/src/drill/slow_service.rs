@@ -155,7 +155,7 @@ fn others(findings: &mut Findings, what: &str, stretches: &[Stretch], short: boo
         let sick = median(p99s.iter().map(|(_, sick)| *sick));
         findings.timed_promise(
             format!("{what}: the others' p99 against their quiet one"),
-            format!("<= {:.0} x or < {SHORT_P99_MS:.0} ms", SHORT_RATIO),
+            format!("<= {SHORT_RATIO:.0} x or < {SHORT_P99_MS:.0} ms"),
             format!("{shown}, {sick:.0} ms"),
             count,
             ratio <= SHORT_RATIO || sick < SHORT_P99_MS,
