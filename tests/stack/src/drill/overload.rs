@@ -208,3 +208,49 @@ fn good(one: &Outcome) -> bool {
 fn shed(one: &Outcome) -> bool {
     one.status == Some(503)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ten requests a second for eight seconds; those within these tenths are refused.
+    fn after(refused: impl Fn(u32) -> bool) -> Vec<Outcome> {
+        let one = |number| Outcome {
+            number,
+            route: "user",
+            idempotent: true,
+            at: Duration::from_millis(100) * number,
+            took: TAKES,
+            status: Some(if refused(number) { 503 } else { 200 }),
+            error: None,
+            instance: None,
+            attempts: 1,
+            fallback: None,
+            inside: None,
+        };
+        (0..80).map(one).collect()
+    }
+
+    fn held(terms: &Terms, after: &[Outcome]) -> bool {
+        let mut findings = Findings::of("overload");
+        recovered(&mut findings, terms, &Slice::of(after));
+        findings.held()
+    }
+
+    #[test]
+    fn a_recovery_that_takes_longer_than_promised_is_seen_on_any_terms() {
+        for terms in [Terms::short(), Terms::full()] {
+            assert!(held(&terms, &after(|_| false)));
+            assert!(held(&terms, &after(|tenth| tenth < 40)));
+            assert!(!held(&terms, &after(|tenth| tenth < 55)));
+            assert!(!held(&terms, &after(|tenth| tenth.is_multiple_of(4))));
+        }
+    }
+
+    #[test]
+    fn a_stall_after_the_recovery_is_excused_by_the_short_terms_alone() {
+        let stalled = after(|tenth| tenth < 10 || tenth == 70);
+        assert!(held(&Terms::short(), &stalled));
+        assert!(!held(&Terms::full(), &stalled));
+    }
+}
