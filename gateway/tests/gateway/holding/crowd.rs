@@ -10,8 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 use super::{ENDED, ITEMS, SLACK};
 use crate::{
+    crowded,
     rig::{Rig, request},
     upstream::Upstream,
     wire::{Wire, eventually},
@@ -36,17 +39,20 @@ struct Slow {
 
 #[test]
 fn a_thousand_clients_that_are_slow_with_their_first_head_are_let_go() {
+    let _crowd = crowded();
     let (rig, good) = gateway();
     watch(false, &rig, good);
 }
 
 #[test]
 fn a_thousand_clients_that_are_slow_with_their_second_head_are_let_go() {
+    let _crowd = crowded();
     let (rig, good) = gateway();
     watch(true, &rig, good);
 }
 
 fn gateway() -> (Rig, Good) {
+    descriptors_for(4 * CROWD as u64);
     let rig = Rig::with(
         "[server]\nhead_timeout_ms = 2000\nconnections_per_address = 2000\n\
          [limits]\naddress = { requests = 100000, per_ms = 1000, burst = 100000 }\n\
@@ -55,6 +61,16 @@ fn gateway() -> (Rig, Good) {
     );
     let good = Good::start(rig.address);
     (rig, good)
+}
+
+/// Both ends of each connection are here, beside those of other tests: a plain shell allows 1024.
+fn descriptors_for(needed: u64) {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    assert!(
+        hard >= needed,
+        "{needed} descriptors are needed and the hard limit is {hard}; raise it with: ulimit -Hn {needed}"
+    );
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
 }
 
 fn watch(second: bool, rig: &Rig, good: Good) {

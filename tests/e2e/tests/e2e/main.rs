@@ -14,6 +14,7 @@ mod bad_input;
 mod consul_outage;
 mod drills;
 mod failover;
+mod faults;
 mod limits;
 mod live_settings;
 mod rolling_restart;

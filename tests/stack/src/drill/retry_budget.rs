@@ -71,7 +71,8 @@ pub async fn run(terms: &Terms) -> Result<Findings, Error> {
         retries > 0.0,
     );
     let success = asked.share(|one| one.error.is_none() && one.fallback.is_none());
-    findings.promise(
+    // A few hundred coins, in short terms.
+    findings.timed_promise(
         "success of idempotent requests, without fallbacks",
         ">= 58 %",
         format!("{:.1} %", 100.0 * success),
