@@ -1,22 +1,20 @@
 //! F1: one of three instances is killed with -9, again and again; each comes back before the next goes.
 //!
 //! Every service in turn, in both zones. Requests that may be sent again must not notice; an order without a key may fail, but never happen twice.
-//! How soon an instance was ejected is measured from the first request that began after its death and needed a second attempt: a request that was under way then was reset, which ejects nobody.
-//! It is counted from that request's intended start, so it is an upper bound; instances that the gateway never asked (another zone, only called by services) have none.
+//! How soon the gateway stops asking it is `kill_instance/ejection.rs`.
+
+mod ejection;
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
+use self::ejection::{Ejected, ejected, soon};
 use super::audit::audited;
 use super::findings::Findings;
 use super::ground::{Ground, RATE, pass};
 use super::ledger::Ledger;
-use super::metrics;
 use super::terms::Terms;
 use crate::error::Error;
-use crate::instance::Instance;
-use crate::load::{Buyers, Journey, Load, ORDER_PLAIN, Outcome, Slice};
+use crate::load::{Buyers, Journey, ORDER_PLAIN, Slice};
 
 /// Beside each hundred looks at the shop.
 const ORDERS: usize = 3;
@@ -28,31 +26,11 @@ const PLACES: [&str; 3] = ["a1", "a2", "b1"];
 /// Load without a fault, to begin and between rounds, in seconds.
 const QUIET: (u32, u32) = (3, 2);
 
-/// Short terms hold the time of an ejection where a victim was asked this often, in requests a second: a request that the dying instance still reset is then followed by a refused one well within the promise.
-const OFTEN: f64 = 30.0;
-/// How often it was asked is counted over this time before its death.
-const BEFORE: Duration = Duration::from_secs(2);
-/// The short terms' rate, at which the busiest service has such instances.
+/// In short terms: the busiest service has instances that are asked often enough to hold the time of their ejection.
 const RATE_OFTEN: f64 = 200.0;
-/// What is promised.
-const EJECTED_WITHIN: Duration = Duration::from_millis(100);
-
-/// Requests of the journey meet every local instance far sooner.
-const WATCHED: Duration = Duration::from_secs(2);
-const LOOK: Duration = Duration::from_millis(10);
 
 /// Whoever is killed in the middle of an order leaves it to the others.
 const SETTLED_WITHIN: Duration = Duration::from_secs(45);
-
-/// An ejection, in times of the load.
-struct Ejected {
-    /// Consul's id of the victim.
-    id: String,
-    killed: Duration,
-    /// When it was seen to be dead; it died between the two.
-    dead: Duration,
-    out: Duration,
-}
 
 pub async fn run(terms: &Terms) -> Result<Findings, Error> {
     let (rounds, rate) = (terms.rounds(20, 4), terms.rate(RATE, RATE_OFTEN));
@@ -141,77 +119,5 @@ pub fn placed(findings: &mut Findings, all: &Slice<'_>, buyers: Buyers, ledger: 
         lost,
         answered.count(),
         lost == 0,
-    );
-}
-
-/// When the gateway ejected it, if it did soon.
-async fn ejected(
-    ground: &Ground,
-    victim: &Instance,
-    load: &Load,
-    killed: Duration,
-) -> Result<Option<Duration>, Error> {
-    let address = victim.addresses.public.to_string();
-    let end = Instant::now() + WATCHED;
-    while Instant::now() < end {
-        // The view's "ago" ends somewhere between these two; the earlier one adds no wait of ours to the time of the ejection.
-        let asked = load.elapsed();
-        let view = metrics::view(ground.gateway(), "/upstreams").await?;
-        let told = load.elapsed();
-        let found = view["upstreams"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .flat_map(|upstream| upstream["endpoints"].as_array().into_iter().flatten())
-            .find(|endpoint| endpoint["address"] == address.as_str());
-        let Some(endpoint) = found else {
-            return Ok(None);
-        };
-        let ago = endpoint["last_transition"]["ago_ms"].as_u64();
-        if endpoint["ejection"] == "open"
-            && let Some(ago) = ago.map(Duration::from_millis)
-            && told.saturating_sub(ago) >= killed
-        {
-            return Ok(Some(asked.saturating_sub(ago).max(killed)));
-        }
-        pass(LOOK).await;
-    }
-    Ok(None)
-}
-
-/// From the first request that met the dead instance until it was out.
-fn soon(findings: &mut Findings, terms: &Terms, all: &Slice<'_>, ejections: &[Ejected]) {
-    let lag = |one: &Ejected| {
-        let met = |from: Duration| {
-            let met =
-                |request: &Outcome| request.attempts > 1 && (from..=one.out).contains(&request.at);
-            all.only(met).iter().map(|request| request.at).min()
-        };
-        // One that began while it died may have ejected it as well.
-        let first = met(one.dead).or_else(|| met(one.killed))?;
-        Some(one.out - first)
-    };
-    let often = |one: &&Ejected| {
-        let before = all.during(one.dead.saturating_sub(BEFORE)..one.dead);
-        let its = before.only(|request| request.instance.as_deref() == Some(one.id.as_str()));
-        !terms.short || its.count() as f64 >= OFTEN * BEFORE.as_secs_f64()
-    };
-    let lags: Vec<Duration> = ejections.iter().filter(often).filter_map(lag).collect();
-    let most = lags.iter().max().copied().unwrap_or_default();
-    findings.timed_promise(
-        "ejected after the first refused connection",
-        "<= 100 ms",
-        format!("at most {:.0} ms", most.as_secs_f64() * 1e3),
-        lags.len(),
-        most <= EJECTED_WITHIN,
-    );
-    let after = ejections.iter().map(|one| one.out - one.killed).max();
-    findings.tell(
-        "ejected after the kill",
-        format!(
-            "at most {:.0} ms",
-            after.unwrap_or_default().as_secs_f64() * 1e3
-        ),
-        ejections.len(),
     );
 }
