@@ -46,7 +46,7 @@ impl Engine {
             asked.map_or_else(|why| why.to_string(), |out| said(&out)),
         );
         let plugin = output(&mut Command::new("docker"), &["compose", "version"]).await;
-        let compose = if plugin.is_ok_and(|out| out.status.success()) {
+        let compose: Vec<OsString> = if plugin.is_ok_and(|out| out.status.success()) {
             vec!["docker".into(), "compose".into()]
         } else {
             vec![get("docker-compose", &place).await.into_os_string()]
@@ -112,8 +112,10 @@ impl Engine {
         let filter = format!("label=com.docker.compose.project={PROJECT}");
         let mut left = String::new();
         for kind in ["container", "network", "volume"] {
-            let all: &[&str] = if kind == "container" { &["-a"] } else { &[] };
-            let args = [&[kind, "ls", "-q", "--filter", &filter], all].concat();
+            let mut args = vec![kind, "ls", "-q", "--filter", &filter];
+            if kind == "container" {
+                args.push("-a");
+            }
             left += &self.docker(&args).await;
         }
         left

@@ -20,7 +20,7 @@ const GROUP: &str =
     "root:x:0:\nnobody:x:65534:\nnonroot:x:65532:\nconsul:x:1000:\npostgres:x:999:\n";
 
 /// What the images' shells and health checks call.
-const APPLETS: [&str; 8] = ["sh", "cat", "date", "dirname", "ls", "mkdir", "sed", "wget"];
+const APPLETS: [&str; 4] = ["sh", "cat", "mkdir", "wget"];
 
 /// What the real image's entry point does for an empty volume and otherwise.
 const POSTGRES: &str = r#"#!/bin/sh
@@ -65,7 +65,7 @@ pub async fn theirs(engine: &Engine) {
         if engine.has(image).await {
             continue;
         }
-        let name = image.split([':', '/']).rev().nth(1).unwrap();
+        let name = image.rsplit([':', '/']).nth(1).unwrap();
         match name {
             "consul" => consul(engine, image).await,
             "jaeger" => jaeger(engine, image).await,
@@ -81,8 +81,7 @@ pub async fn theirs(engine: &Engine) {
 
 async fn consul(engine: &Engine, image: &str) {
     let tree = Tree::new(engine, "consul");
-    let binary = parts::CONSUL.get(&engine.place, &stack::Reporter::silent());
-    tree.program(&binary.await.unwrap().path, "bin/consul");
+    tree.program(&get("consul", &engine.place).await, "bin/consul");
     tree.folder("consul/data", 0o1777);
     tree.import(engine, image, &["VOLUME /consul/data"]).await;
 }
