@@ -186,7 +186,7 @@ pub struct Test {
     /// Only this step
     #[arg(long, value_name = "STEP")]
     pub only: Option<String>,
-    /// Jaeger, PostgreSQL, compose and the long drills too (reserved)
+    /// What takes longer or needs more, too: compose, on a machine with a Docker engine
     #[arg(long)]
     pub full: bool,
 }

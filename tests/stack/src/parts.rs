@@ -41,8 +41,28 @@ pub const CONSUL: Part = Part {
     releases: Some("https://releases.hashicorp.com"),
 };
 
+/// The module's tag 1.76.0 carries the program 2.13; newer ones are in no module registry.
+pub const JAEGER: Part = Part {
+    name: "jaeger",
+    version: "2.13.0",
+    variable: "JAEGER_BIN",
+    version_args: &["version"],
+    go_package: Some("github.com/jaegertracing/jaeger/cmd/jaeger"),
+    releases: None,
+};
+
+/// The plugin that `docker compose` runs; it runs alone, too.
+pub const DOCKER_COMPOSE: Part = Part {
+    name: "docker-compose",
+    version: "2.40.3",
+    variable: "DOCKER_COMPOSE_BIN",
+    version_args: &["version"],
+    go_package: Some("github.com/docker/compose/v2/cmd"),
+    releases: None,
+};
+
 /// All parts, for `doctor`.
-pub const ALL: &[Part] = &[CONSUL];
+pub const ALL: &[Part] = &[CONSUL, JAEGER, DOCKER_COMPOSE];
 
 /// Where a part was found.
 #[derive(Clone, Debug)]

@@ -8,6 +8,7 @@
 )]
 
 mod catalogue;
+mod compose;
 mod dependencies;
 mod layout;
 mod scopes;
