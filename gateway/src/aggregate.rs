@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use actix_web::HttpResponse;
 use futures_util::future::join;
+use resilience::retry::Refusal;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use upstream::Deadline;
@@ -184,10 +185,14 @@ impl Branches<'_> {
                 .deadline(Deadline::after(now, timeout));
             match request.send().await {
                 Ok(part) => return Ok(part),
-                Err(error) if tries < TRIES && error.retryable && budget.take(Instant::now()) => {
-                    upstream.pool.retried("branch")
+                Err(error) if tries == TRIES || !error.retryable => {
+                    return Err(Error::Upstream(error));
                 }
-                Err(error) => return Err(Error::Upstream(error)),
+                Err(_) if budget.take(Instant::now()) => upstream.pool.retried("branch"),
+                Err(error) => {
+                    upstream.pool.not_retried(Refusal::Budget);
+                    return Err(Error::Upstream(error));
+                }
             }
             tries += 1;
         }
