@@ -16,6 +16,7 @@ mod drills;
 mod failover;
 mod limits;
 mod live_settings;
+mod prometheus;
 mod rolling_restart;
 mod shop;
 mod slow_clients;
