@@ -42,6 +42,7 @@ mod unit;
 
 // What looks at it.
 pub mod client;
+pub mod dashboards;
 pub mod load;
 pub mod prometheus;
 pub mod sink;

@@ -96,7 +96,7 @@ fn rules() -> Vec<Rule> {
 }
 
 /// The labels of a metric, with those that its suffix brings; none if it is not in the catalogue.
-fn labels_of(
+pub fn labels_of(
     metric: &str,
     catalogue: &BTreeMap<String, BTreeSet<String>>,
 ) -> Option<BTreeSet<String>> {
