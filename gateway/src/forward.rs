@@ -91,11 +91,11 @@ impl Hop<'_> {
             remaining: self.deadline.remaining(now).unwrap_or_default(),
         };
         let pool = &self.upstream.pool;
-        let wait = self
+        let decided = self
             .gateway
             .retry
-            .decide(&attempted, pool.budget(), now, &mut rand::rng())
-            .ok()?;
+            .decide(&attempted, pool.budget(), now, &mut rand::rng());
+        let wait = decided.map_err(|why| pool.not_retried(why)).ok()?;
         over.lease.give_place_back();
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;

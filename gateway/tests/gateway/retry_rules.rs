@@ -40,6 +40,10 @@ fn t1_retries_stay_within_their_budget_whatever_fails() {
         "{attempts} attempts of at most {most}"
     );
     assert!(attempts > REQUESTS, "some were made again: {attempts}");
+    // 500 requests wanted two retries each: what was not made is counted.
+    let of = [("upstream", "users"), ("reason", "budget")];
+    let refused = rig.metric("lictor_retries_refused_total", &of);
+    assert!(refused > 0.0, "the budget refused {refused}");
 }
 
 #[test]

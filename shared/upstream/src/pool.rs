@@ -13,7 +13,7 @@ use consul::View;
 use resilience::balancer::{Balancer, BalancerConfig};
 use resilience::breaker::{Breaker, BreakerConfig, Mode, State, Transition};
 use resilience::endpoint::{EndpointId, Snapshot, Zone};
-use resilience::retry::Budget;
+use resilience::retry::{Budget, Refusal};
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -129,6 +129,13 @@ impl Pool {
     /// Counts an attempt after the first.
     pub fn retried(&self, reason: &'static str) {
         self.meter.retried(reason);
+    }
+
+    /// Counts a failed attempt after which there is none, if another could have done better.
+    pub fn not_retried(&self, refusal: Refusal) {
+        if refusal != Refusal::Final {
+            self.meter.not_retried(refusal);
+        }
     }
 
     /// The time after which a call counts as slow, if slowness opens the breaker.

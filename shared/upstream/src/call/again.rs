@@ -59,9 +59,8 @@ impl Client {
             attempts: u32::try_from(call.tried().len()).unwrap_or(u32::MAX),
             remaining: ended.time.deadline.remaining(now).unwrap_or_default(),
         };
-        let wait = rule
-            .decide(&attempted, self.pool.budget(), now, &mut rand::rng())
-            .ok()?;
+        let decided = rule.decide(&attempted, self.pool.budget(), now, &mut rand::rng());
+        let wait = decided.map_err(|why| self.pool.not_retried(why)).ok()?;
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
