@@ -5,7 +5,7 @@
 
 import { done, everywhere, except, only, ORDER_MS, RECOVERY_S, recoversWithin } from './promises.js';
 import { assertFacts, factsHold } from './facts.js';
-import { firstTransition, inForce, lastTransition, share } from './prometheus.js';
+import { firstTransition, inForce, lastTransition, rate } from './prometheus.js';
 import { heal, strike } from './faults.js';
 import { recovery, stepsDone } from './measures.js';
 import { journey, once, phases } from './phases.js';
@@ -25,7 +25,7 @@ export function cascade({ fault, itsReads, opensWithin }) {
   const facts = {
     fault_in_force: {
       promise: `${VICTIM} suffered ${fault.kind}, 1`,
-      query: ({ fault: during }) => inForce(VICTIM, fault.kind, { from: during.from, to: during.to + 5 }),
+      query: ({ fault: during }) => inForce(VICTIM, fault.kind, during),
       holds: (active) => active >= 1,
     },
     gateway_breaker_opened: {
@@ -40,13 +40,11 @@ export function cascade({ fault, itsReads, opensWithin }) {
       holds: (after) => after <= opensWithin.orders,
       unit: 's',
     },
-    attempts_bounded: {
-      promise: `attempts at ${VICTIM} during the fault, <= 0.5 of those as long before (fail fast)`,
+    fails_fast: {
+      promise: `attempts at ${VICTIM} a second, <= half of those before the fault`,
       query: ({ baseline, fault: during }) => {
-        const same = { from: baseline.to - Math.min(baseline.to - baseline.from, lasts), to: baseline.to };
         const attempts = `lictor_picks_total{upstream="${VICTIM}",service=~"gateway|orders"}`;
-        const scale = (same.to - same.from) / (during.to - during.from);
-        return `${scale} * ${share(attempts, attempts, during).split(' / ')[0]} / ${share(attempts, attempts, same).split(' / ')[1]}`;
+        return `${rate(attempts, during)} / ${rate(attempts, baseline)}`;
       },
       holds: (times) => times <= 0.5,
     },

@@ -35,9 +35,14 @@ export function grew(selector, { from, to }) {
   return `((sum(${selector} @ ${to}) or vector(0)) - (sum(${selector} @ ${from}) or vector(0)))`;
 }
 
+// The same for each second.
+export function rate(selector, during) {
+  return `(${grew(selector, during)} / ${during.to - during.from})`;
+}
+
 // The part of these of those.
 export function share(selector, ofWhich, during) {
-  return `${grew(selector, during)} / ${grew(ofWhich, during)}`;
+  return `(${grew(selector, during)} / ${grew(ofWhich, during)})`;
 }
 
 // When the breaker before an upstream in a process first changed in a phase, in seconds since the phase began.
@@ -53,7 +58,10 @@ export function lastTransition(service, upstream, { from, to }) {
   return `max(${last} @ ${to}) - ${from}`;
 }
 
-// Whether a fault was in force at all.
+// Whether a fault was in force at all, 1 or more; who is down cannot tell of it, but is not there to be scraped.
 export function inForce(service, kind, { from, to }) {
-  return `max(max_over_time(lictor_faults_active{service="${service}",kind="${kind}"}[${Math.ceil(to - from)}s] @ ${to}))`;
+  const during = `[${Math.ceil(to - from)}s] @ ${to}`;
+  return kind === 'down'
+    ? `1 - min(min_over_time(up{service="${service}"}${during}))`
+    : `max(max_over_time(lictor_faults_active{service="${service}",kind="${kind}"}${during}))`;
 }

@@ -41,8 +41,17 @@ pub const CONSUL: Part = Part {
     releases: Some("https://releases.hashicorp.com"),
 };
 
+pub const K6: Part = Part {
+    name: "k6",
+    version: "2.2.0",
+    variable: "K6_BIN",
+    version_args: &["version"],
+    go_package: Some("go.k6.io/k6/v2"),
+    releases: None,
+};
+
 /// All parts, for `doctor`.
-pub const ALL: &[Part] = &[CONSUL];
+pub const ALL: &[Part] = &[CONSUL, K6];
 
 /// Where a part was found.
 #[derive(Clone, Debug)]
