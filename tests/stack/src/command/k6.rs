@@ -8,9 +8,11 @@ mod bridge;
 use std::process::{ExitCode, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use stack::record::Record;
 use stack::{Error, Place, Reporter, parts};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use super::running;
 use super::signal::Signals;
@@ -71,17 +73,26 @@ pub async fn run(flags: cli::K6) -> Result<ExitCode, Error> {
             say::note("without Prometheus: no server-side fact is asserted (--no-facts)");
         }
     }
+    // In a group of its own, so that Ctrl-C reaches it once, through us.
+    command.process_group(0).kill_on_drop(true);
     let mut child = command.spawn().map_err(Error::io("starting k6"))?;
-    // Ctrl-C reaches k6 by itself, which heals what it broke and ends; it is waited for. Once more and it is ended.
     let status = loop {
         tokio::select! {
             status = child.wait() => break status.map_err(Error::io("waiting for k6"))?,
-            () = signals.next() => say::note("k6 heals and ends"),
+            () = signals.next() => interrupt(&child),
         }
     };
     say::note(&format!("report: {}", report.display()));
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// Told once it ends what it began and heals what it broke; told again it ends at once.
+fn interrupt(k6: &Child) {
+    if let Some(pid) = k6.id().and_then(|pid| i32::try_from(pid).ok()) {
+        say::note("ending k6; it heals what it broke (again to end at once)");
+        let _ = kill(Pid::from_raw(pid), Signal::SIGINT);
+    }
 }
 
 /// The scripts of `k6/`; what they share is in `lib/`.
