@@ -44,7 +44,7 @@ const FACTS = {
   },
   no_breaker_opened: {
     promise: 'breakers that opened, 0',
-    query: ({ fault, end }) => grew('lictor_breaker_transitions_total{to="open"}', { from: fault.from, to: end }),
+    query: ({ fault, after }) => grew('lictor_breaker_transitions_total{to="open"}', { from: fault.from, to: after }),
     holds: (opened) => opened === 0,
   },
 };

@@ -30,13 +30,13 @@ const refusedRightly = new Counter('refused_rightly');
 const FACTS = {
   refusals_counted: {
     promise: `refusals that the gateway counted for the group, >= ${Math.floor(ASKED * GREEDY_S - MOST)}`,
-    query: ({ greedy, end }) =>
-      grew('lictor_rate_limit_decisions_total{service="gateway",group="users",decision="refused"}', { from: greedy.from, to: end + 5 }),
+    query: ({ greedy, after }) =>
+      grew('lictor_rate_limit_decisions_total{service="gateway",group="users",decision="refused"}', { from: greedy.from, to: after }),
     holds: (refused) => refused >= ASKED * GREEDY_S - MOST - 1,
   },
   users_spared: {
     promise: "answers 429 or 5xx of users itself, 0",
-    query: ({ greedy, end }) => grew('http_server_request_duration_seconds_count{service="users",status=~"429|5.."}', { from: greedy.from, to: end }),
+    query: ({ greedy, after }) => grew('http_server_request_duration_seconds_count{service="users",status=~"429|5.."}', { from: greedy.from, to: after }),
     holds: (failed) => failed === 0,
   },
 };

@@ -28,12 +28,12 @@ const FACTS = {
   },
   nothing_failed: {
     promise: 'answers 5xx as the gateway counts them, 0',
-    query: ({ rollout, end }) => grew('http_server_request_duration_seconds_count{service="gateway",status=~"5.."}', { from: rollout.from, to: end }),
+    query: ({ rollout, after }) => grew('http_server_request_duration_seconds_count{service="gateway",status=~"5.."}', { from: rollout.from, to: after }),
     holds: (failed) => failed === 0,
   },
   no_breaker_opened: {
     promise: "the gateway's breakers before whole services that opened, 0",
-    query: ({ rollout, end }) => grew('lictor_breaker_transitions_total{service="gateway",to="open"}', { from: rollout.from, to: end }),
+    query: ({ rollout, after }) => grew('lictor_breaker_transitions_total{service="gateway",to="open"}', { from: rollout.from, to: after }),
     holds: (opened) => opened === 0,
   },
 };

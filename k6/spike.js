@@ -29,8 +29,8 @@ const FACTS = {
   // A refusal is 503 with a reason; a failure is any other 5xx.
   nothing_failed: {
     promise: 'answers 500, 502 and 504 as the gateway counts them, 0',
-    query: ({ baseline, end }) =>
-      grew('http_server_request_duration_seconds_count{service="gateway",status=~"500|502|504"}', { from: baseline.from, to: end }),
+    query: ({ baseline, after }) =>
+      grew('http_server_request_duration_seconds_count{service="gateway",status=~"500|502|504"}', { from: baseline.from, to: after }),
     holds: (failed) => failed === 0,
   },
   nobody_held: {

@@ -3,7 +3,7 @@
 import { done, everywhere, recoversWithin } from './lib/promises.js';
 import { assertFacts, factsHold } from './lib/facts.js';
 import { everyService, heal, strike } from './lib/faults.js';
-import { grew, inForce, share } from './lib/prometheus.js';
+import { grew, inForce, later, share } from './lib/prometheus.js';
 import { recovery, stepsDone } from './lib/measures.js';
 import { journey, once, phases } from './lib/phases.js';
 import { get, ready, until } from './lib/ready.js';
@@ -31,7 +31,7 @@ const FACTS = {
     promise: 'picks that left the zone once its loss has settled (1 s), >= 95 %',
     query: ({ fault }) => {
       // A second for the way of the fault through Consul, one for the shares.
-      const settled = { from: fault.from + 2, to: fault.to };
+      const settled = later(fault, 2);
       return `100 * (1 - ${share(LOCAL, PICKS, settled)})`;
     },
     holds: (percent) => percent >= 95,
@@ -45,7 +45,7 @@ const FACTS = {
   },
   no_service_breaker_opened: {
     promise: "the gateway's breakers before whole services that opened, 0",
-    query: ({ fault, end }) => grew('lictor_breaker_transitions_total{service="gateway",to="open"}', { from: fault.from, to: end }),
+    query: ({ fault, after }) => grew('lictor_breaker_transitions_total{service="gateway",to="open"}', { from: fault.from, to: after }),
     holds: (opened) => opened === 0,
   },
   nobody_ejected: {

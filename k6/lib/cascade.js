@@ -5,7 +5,7 @@
 
 import { done, everywhere, except, only, ORDER_MS, RECOVERY_S, recoversWithin } from './promises.js';
 import { assertFacts, factsHold } from './facts.js';
-import { firstTransition, inForce, lastTransition, rate } from './prometheus.js';
+import { firstTransition, inForce, lastTransition, later, rate } from './prometheus.js';
 import { heal, strike } from './faults.js';
 import { recovery, stepsDone } from './measures.js';
 import { journey, once, phases } from './phases.js';
@@ -44,7 +44,7 @@ export function cascade({ fault, itsReads, opensWithin }) {
       promise: `attempts at ${VICTIM} a second, <= half of those before the fault`,
       query: ({ baseline, fault: during }) => {
         const attempts = `lictor_picks_total{upstream="${VICTIM}",service=~"gateway|orders"}`;
-        return `${rate(attempts, during)} / ${rate(attempts, baseline)}`;
+        return `${rate(attempts, later(during))} / ${rate(attempts, baseline)}`;
       },
       holds: (times) => times <= 0.5,
     },
@@ -55,7 +55,7 @@ export function cascade({ fault, itsReads, opensWithin }) {
     },
     closed_in_time: {
       promise: `the gateway's breaker closed, <= ${RECOVERY_S} s after the fault's end`,
-      query: ({ recovery: after }) => lastTransition('gateway', VICTIM, after),
+      query: ({ recovery: healed }) => lastTransition('gateway', VICTIM, healed.from),
       holds: (after) => after <= RECOVERY_S,
       unit: 's',
     },

@@ -2,7 +2,7 @@
 
 import http from 'k6/http';
 import { sleep } from 'k6';
-import { PROMETHEUS_URL } from './settings.js';
+import { PROMETHEUS_URL, SCRAPE_S } from './settings.js';
 
 const TRIES = 5;
 
@@ -30,6 +30,11 @@ export function query(expression, at) {
   throw new Error(`Prometheus on ${expression}: ${why}`);
 }
 
+// The rest of a phase, so many seconds after it began and seen by a scrape since: without anything of the phase before.
+export function later({ from, to }, after = 0) {
+  return { from: from + after + SCRAPE_S, to };
+}
+
 // How much counters grew between two moments, all series together; one that began in between began at 0.
 export function grew(selector, { from, to }) {
   return `((sum(${selector} @ ${to}) or vector(0)) - (sum(${selector} @ ${from}) or vector(0)))`;
@@ -52,10 +57,10 @@ export function firstTransition(service, upstream, { from, to }) {
   return `max(min_over_time((${last} >= ${from})[${Math.ceil(to - from)}s:1s] @ ${to})) - ${from}`;
 }
 
-// When it last changed, in seconds since `from`.
-export function lastTransition(service, upstream, { from, to }) {
+// When it last changed, in seconds since a moment.
+export function lastTransition(service, upstream, from) {
   const last = `lictor_breaker_last_transition_timestamp_seconds{service="${service}",upstream="${upstream}"}`;
-  return `max(${last} @ ${to}) - ${from}`;
+  return `max(${last}) - ${from}`;
 }
 
 // Whether a fault was in force at all, 1 or more; who is down cannot tell of it, but is not there to be scraped.

@@ -29,7 +29,9 @@ export const LIMIT = {
 
 // `off`: nothing is asked of Prometheus, and the run says so.
 export const FACTS = text('FACTS', 'on') !== 'off';
-// How long a scrape may take to tell of the run's last second.
+// How often Prometheus scrapes (prometheus.yml): what it knows of a moment may be that old.
+export const SCRAPE_S = number('SCRAPE_S', 5);
+// How long until it has scraped everybody after the run's last second.
 export const SCRAPED_WITHIN = number('SCRAPED_WITHIN', 40);
 
 // A length as this run has it; shorter than two seconds no phase means anything.
