@@ -82,7 +82,8 @@ export function cascade({ fault, itsReads, opensWithin }) {
         // The protection was needed: without it this scenario proves nothing.
         'fallback_share{phase:fault,route:order}': ['rate>=0.5'],
         'fallback_share{phase:fault,route:stock}': ['rate>=0.5'],
-        'fallback_share{phase:baseline}': ['rate==0'],
+        // And only then; an order that waited 120 ms on a busy machine is one of those.
+        'fallback_share{phase:baseline}': ['rate<=0.005'],
         ...recoversWithin(),
         ...done('struck'),
         ...factsHold(facts),

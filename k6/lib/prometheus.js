@@ -50,11 +50,11 @@ export function share(selector, ofWhich, during) {
   return `(${grew(selector, during)} / ${grew(ofWhich, during)})`;
 }
 
-// When the breaker before an upstream in a process first changed in a phase, in seconds since the phase began.
+// When the breaker before an upstream in a process first changed in a phase, in seconds since the phase began; of several instances the first, because one that is not asked has nothing to judge by.
 // The first open time is about 5 s, so a scrape every few seconds sees the first change, not a later one.
 export function firstTransition(service, upstream, { from, to }) {
   const last = `lictor_breaker_last_transition_timestamp_seconds{service="${service}",upstream="${upstream}"}`;
-  return `max(min_over_time((${last} >= ${from})[${Math.ceil(to - from)}s:1s] @ ${to})) - ${from}`;
+  return `min(min_over_time((${last} >= ${from})[${Math.ceil(to - from)}s:1s] @ ${to})) - ${from}`;
 }
 
 // When it last changed, in seconds since a moment.

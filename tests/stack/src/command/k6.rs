@@ -5,6 +5,7 @@
 
 mod bridge;
 
+use std::io::IsTerminal as _;
 use std::process::{ExitCode, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -37,7 +38,7 @@ pub async fn run(flags: cli::K6) -> Result<ExitCode, Error> {
         )));
     }
     let record = running()?;
-    let prometheus = prometheus(&record, flags.no_facts)?;
+    let prometheus = prometheus(flags.no_facts)?;
     let k6 = parts::K6
         .get(&place, &Reporter::new(|line| say::note(&line)))
         .await?;
@@ -61,6 +62,10 @@ pub async fn run(flags: cli::K6) -> Result<ExitCode, Error> {
         .envs(environment(&record, &flags, &testid, &runner))
         .env("K6_WEB_DASHBOARD_EXPORT", &report)
         .stdin(Stdio::null());
+    if !std::io::stdout().is_terminal() {
+        // Its progress is a page every second where no line can move.
+        command.arg("--quiet");
+    }
     match &prometheus {
         Some(url) => {
             command
@@ -111,7 +116,7 @@ fn scenarios(place: &Place) -> Result<Vec<String>, Error> {
 }
 
 /// Where facts are asked; none only when none are wanted.
-fn prometheus(_record: &Record, no_facts: bool) -> Result<Option<String>, Error> {
+fn prometheus(no_facts: bool) -> Result<Option<String>, Error> {
     match std::env::var(PROMETHEUS) {
         Ok(url) if !url.is_empty() => Ok(Some(url)),
         _ if no_facts => Ok(None),
