@@ -148,9 +148,10 @@ fn environment(
         ("K6_WEB_DASHBOARD_PORT", "-1".to_owned()),
         ("K6_WEB_DASHBOARD_PERIOD", "2s".to_owned()),
         ("K6_PROMETHEUS_RW_PUSH_INTERVAL", "5s".to_owned()),
+        // One series for each trend, of which every quantile can be asked.
         (
-            "K6_PROMETHEUS_RW_TREND_STATS",
-            "p(50),p(95),p(99),max".to_owned(),
+            "K6_PROMETHEUS_RW_TREND_AS_NATIVE_HISTOGRAM",
+            "true".to_owned(),
         ),
     ];
     let wishes = [
