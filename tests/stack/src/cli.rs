@@ -1,8 +1,10 @@
 //! The command line: every verb and its flags, with the words that `--help` shows.
 
 mod fault;
+mod k6;
 
 pub use fault::{Fault, FaultVerb};
+pub use k6::K6;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -61,6 +63,8 @@ pub enum Verb {
     Load(Load),
     /// A fault under load on a system of its own, and whether the promise held; `drill list` names them
     Drill(Drill),
+    /// A k6 scenario against the run of `cargo stack up`, with its promises; `k6 list` names them
+    K6(K6),
     /// What CI runs: formatting, lints, licences, tests, and the real system end to end
     Test(Test),
     /// Which tools are here, and the line that brings what is missing
@@ -212,6 +216,11 @@ fn rate(text: &str) -> Result<f64, String> {
 /// Every load stops by itself, within the day.
 fn duration(text: &str) -> Result<f64, String> {
     up_to(86_400.0, text)
+}
+
+/// Of a minute or two: an hour is long enough.
+fn factor(text: &str) -> Result<f64, String> {
+    up_to(60.0, text)
 }
 
 fn up_to(most: f64, text: &str) -> Result<f64, String> {

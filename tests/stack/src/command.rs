@@ -2,6 +2,7 @@
 
 mod doctor;
 mod drill;
+mod k6;
 mod load;
 mod signal;
 mod test;
@@ -22,6 +23,7 @@ pub async fn run(verb: Verb) -> Result<ExitCode, Error> {
         Verb::Up(flags) => return up::run(flags).await,
         Verb::Load(flags) => return load::run(flags).await,
         Verb::Drill(flags) => return drill::run(flags).await,
+        Verb::K6(flags) => return k6::run(flags).await,
         Verb::Test(flags) => return test::run(flags).await,
         Verb::Doctor { fetch } => return doctor::run(fetch).await,
         Verb::Status { json: true } => return status_json().await,

@@ -127,7 +127,7 @@ pub const DOCKER_COMPOSE: Part = Part {
     version_args: &["version"],
     required: false,
     go: Some(GoBuild {
-        module: "compose",
+        module: "docker-compose",
         package: "github.com/docker/compose/v2/cmd",
         tags: "",
     }),

@@ -1,0 +1,17 @@
+// What all scenarios have in common.
+
+import { TESTID } from './settings.js';
+import { always } from './promises.js';
+
+export function run({ scenarios, thresholds }) {
+  return {
+    scenarios,
+    thresholds: { ...always, ...thresholds },
+    // Chosen by the dashboards: one run's series beside another's.
+    tags: { testid: TESTID },
+    // A cold system may still be registering; the facts wait for a scrape of the last second.
+    setupTimeout: '90s',
+    teardownTimeout: '180s',
+    summaryTrendStats: ['med', 'p(95)', 'p(99)', 'max', 'count'],
+  };
+}

@@ -1,0 +1,68 @@
+// Before a run: everything is there and well, nothing is broken on purpose, and the ids that the journey asks for are known.
+
+import http from 'k6/http';
+import { sleep } from 'k6';
+import { API_KEY, BASE_URL } from './settings.js';
+import { keyed } from './shop.js';
+import { hex } from './trace.js';
+
+const PATIENCE_S = 60;
+// Enough different orders that no single one is always in a cache.
+const ORDERS = 10;
+
+// Waits for readiness; `began` is the moment from which the phases count.
+export function ready() {
+  until('every service to be well', () => {
+    const health = get('/api/health');
+    return health.status === 200 && health.json('status') === 'healthy' ? null : `${health.status} ${health.body || health.error}`;
+  });
+  const people = ids('/api/users?limit=20', 'id');
+  const skus = ids('/api/inventory/items?limit=20', 'sku');
+  const orders = ids('/api/orders?limit=20', 'id');
+  while (orders.length < ORDERS) {
+    orders.push(firstOrder(people[0], skus[0]));
+  }
+  return { shop: { people, orders }, began: Date.now() / 1000 };
+}
+
+// Asks `look` until it says null; what it said last is the reason of the failure.
+export function until(what, look, patience = PATIENCE_S, every = 0.5) {
+  const begin = Date.now();
+  for (;;) {
+    const why = look();
+    const waited = (Date.now() - begin) / 1000;
+    if (why === null) return waited;
+    if (waited > patience) throw new Error(`waited ${patience} s for ${what}: ${why}`);
+    sleep(every);
+  }
+}
+
+// A look from beside the journey: no part of what is promised.
+export function get(path) {
+  return http.get(BASE_URL + path, {
+    headers: keyed(API_KEY),
+    tags: { route: 'beside', name: 'beside' },
+    timeout: '5s',
+    responseCallback: null,
+  });
+}
+
+function ids(path, field) {
+  const page = get(path);
+  if (page.status !== 200) throw new Error(`GET ${path} answered ${page.status} ${page.body || page.error}`);
+  return list(page.json()).map((entry) => entry[field]);
+}
+
+function list(body) {
+  return Array.isArray(body) ? body : Object.values(body).find(Array.isArray) || [];
+}
+
+function firstOrder(person, sku) {
+  const body = JSON.stringify({ user_id: person, items: [{ sku, quantity: 1 }] });
+  const answer = http.post(`${BASE_URL}/api/orders`, body, {
+    headers: { ...keyed(API_KEY), 'Content-Type': 'application/json', 'Idempotency-Key': hex(16) },
+    tags: { route: 'beside', name: 'beside' },
+  });
+  if (answer.status !== 201) throw new Error(`POST /api/orders answered ${answer.status} ${answer.body || answer.error}`);
+  return answer.json('id');
+}
