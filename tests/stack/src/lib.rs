@@ -44,6 +44,8 @@ mod unit;
 pub mod client;
 pub mod dashboards;
 pub mod load;
+pub mod companions;
+pub mod jaeger;
 pub mod prometheus;
 pub mod sink;
 

@@ -86,6 +86,10 @@ impl Prometheus {
         })
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -96,13 +100,7 @@ impl Prometheus {
         self.unit.watch(process);
         wait::until("Prometheus", READY, || async {
             if let crate::unit::State::Ended(exit) = self.unit.state() {
-                let program = self.unit.program();
-                return Ok(Err(Error::Died {
-                    name: NAME.to_owned(),
-                    exit,
-                    log: program.log.clone(),
-                    tail: program.last_words(8),
-                }));
+                return Ok(Err(self.unit.died(exit)));
             }
             match self.client.get("/-/ready").await {
                 Ok(answer) if answer.status == 200 => Ok(Ok(())),
@@ -135,7 +133,7 @@ impl Prometheus {
     }
 
     /// Ends it; whether it went by itself.
-    pub async fn stop(self) -> bool {
+    pub async fn stop(&self) -> bool {
         self.unit.stop(STOP).await
     }
 }
