@@ -54,8 +54,11 @@ impl Prometheus {
             .map_err(Error::io(format!("reading {}", original.display())))?;
         let (file, data) = (place.prometheus_config(), place.prometheus_data());
         let _ = std::fs::remove_dir_all(&data);
-        std::fs::write(&file, settings::of_this_run(&text, &folder, address, neighbours))
-            .map_err(Error::io(format!("writing {}", file.display())))?;
+        std::fs::write(
+            &file,
+            settings::of_this_run(&text, &folder, address, neighbours),
+        )
+        .map_err(Error::io(format!("writing {}", file.display())))?;
         let option = |name: &str, value: &Path| {
             let mut option = std::ffi::OsString::from(format!("--{name}="));
             option.push(value);

@@ -90,6 +90,8 @@ pub async fn build(
 
 /// Without symbols, with the version.
 fn linking(part: &Part, build: &GoBuild) -> String {
-    let version = build.version_in.map(|variable| format!(" -X {variable}={}", part.version));
+    let version = build
+        .version_in
+        .map(|variable| format!(" -X {variable}={}", part.version));
     format!("-s -w{}", version.unwrap_or_default())
 }

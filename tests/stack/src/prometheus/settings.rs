@@ -14,7 +14,12 @@ pub struct Neighbours {
 }
 
 /// The repository's configuration for this run.
-pub(super) fn of_this_run(text: &str, folder: &Path, own: SocketAddr, neighbours: Neighbours) -> String {
+pub(super) fn of_this_run(
+    text: &str,
+    folder: &Path,
+    own: SocketAddr,
+    neighbours: Neighbours,
+) -> String {
     text.replace("\"consul:8500\"", &format!("\"{}\"", neighbours.consul))
         .replace(
             "\"jaeger:8889\"",

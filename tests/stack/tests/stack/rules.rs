@@ -34,5 +34,9 @@ async fn the_configuration_and_the_rules_are_taken() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_rule_does_what_its_tests_say() {
-    promtool(&["test", "rules"], &["tests/burn.yml", "tests/burn-days.yml", "tests/causes.yml"]).await;
+    promtool(
+        &["test", "rules"],
+        &["tests/burn.yml", "tests/burn-days.yml", "tests/causes.yml"],
+    )
+    .await;
 }
