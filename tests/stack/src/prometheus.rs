@@ -1,7 +1,10 @@
 //! A Prometheus beside a run: the repository's own configuration, with this run's addresses in it.
 //!
-//! `observability/prometheus/prometheus.yml` is written for compose; the copy differs in four literals, which its head names.
+//! What it is told is in `prometheus/settings.rs`, how it is asked in `prometheus/ask.rs`.
 //! Its data is in the run's directory, and it starts empty.
+
+mod ask;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -9,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+pub use settings::Neighbours;
 
 use crate::client::Client;
 use crate::error::Error;
@@ -27,14 +30,6 @@ const READY: Duration = Duration::from_secs(30);
 
 /// It flushes its head to the disk.
 const STOP: Duration = Duration::from_secs(10);
-
-/// Where those are that the configuration names.
-#[derive(Clone, Copy, Debug)]
-pub struct Neighbours {
-    pub consul: SocketAddr,
-    /// Jaeger's metrics from spans; a target that is down where no Jaeger runs.
-    pub span_metrics: SocketAddr,
-}
 
 /// One server; it is killed when it is dropped.
 #[derive(Debug)]
@@ -59,8 +54,11 @@ impl Prometheus {
             .map_err(Error::io(format!("reading {}", original.display())))?;
         let (file, data) = (place.prometheus_config(), place.prometheus_data());
         let _ = std::fs::remove_dir_all(&data);
-        std::fs::write(&file, configuration(&text, &folder, address, neighbours))
-            .map_err(Error::io(format!("writing {}", file.display())))?;
+        std::fs::write(
+            &file,
+            settings::of_this_run(&text, &folder, address, neighbours),
+        )
+        .map_err(Error::io(format!("writing {}", file.display())))?;
         let option = |name: &str, value: &Path| {
             let mut option = std::ffi::OsString::from(format!("--{name}="));
             option.push(value);
@@ -111,27 +109,6 @@ impl Prometheus {
         .await?
     }
 
-    /// The series that an expression gives now, or what is wrong with it.
-    pub async fn query(&self, expression: &str) -> Result<Vec<Value>, String> {
-        let path = format!("/api/v1/query?query={}", encoded(expression));
-        let answer = self.get(&path).await?;
-        match &answer["data"]["result"] {
-            Value::Array(series) => Ok(series.clone()),
-            other => Err(format!("{expression} gives {other}")),
-        }
-    }
-
-    /// The `data` around any other question, such as `/api/v1/targets`.
-    pub async fn get(&self, path: &str) -> Result<Value, String> {
-        let answer = self.client.get(path).await;
-        let answer = answer.map_err(|failure| failure.to_string())?;
-        if answer.status == 200 {
-            Ok(answer.json())
-        } else {
-            Err(format!("{path}: {} {}", answer.status, answer.text()))
-        }
-    }
-
     /// Ends it; whether it went by itself.
     pub async fn stop(&self) -> bool {
         self.unit.stop(STOP).await
@@ -141,64 +118,5 @@ impl Prometheus {
 impl Drop for Prometheus {
     fn drop(&mut self) {
         self.unit.abandon();
-    }
-}
-
-/// The repository's configuration for this run.
-fn configuration(text: &str, folder: &Path, own: SocketAddr, neighbours: Neighbours) -> String {
-    text.replace("\"consul:8500\"", &format!("\"{}\"", neighbours.consul))
-        .replace(
-            "\"jaeger:8889\"",
-            &format!("\"{}\"", neighbours.span_metrics),
-        )
-        .replace("\"localhost:9090\"", &format!("\"{own}\""))
-        .replace(
-            "\"rules/*.yml\"",
-            &format!("\"{}\"", folder.join("rules/*.yml").display()),
-        )
-}
-
-/// As a query's value: everything but letters and digits is escaped.
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-        out
-    })
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_copy_names_this_run_and_nothing_of_compose() {
-        let place = Place::find().unwrap();
-        let folder = place.root().join("observability/prometheus");
-        let text = std::fs::read_to_string(folder.join("prometheus.yml")).unwrap();
-        let neighbours = Neighbours {
-            consul: "127.0.0.1:1500".parse().unwrap(),
-            span_metrics: "127.0.0.1:1889".parse().unwrap(),
-        };
-        let own = "127.0.0.1:1090".parse().unwrap();
-        let copy = configuration(&text, &folder, own, neighbours);
-        let settings = || copy.lines().filter(|line| !line.trim_start().starts_with('#'));
-        for gone in ["consul:8500", "jaeger:8889", "localhost:9090", "\"rules/"] {
-            assert!(!settings().any(|line| line.contains(gone)), "{copy}");
-        }
-        let consul = settings().filter(|line| line.contains("\"127.0.0.1:1500\""));
-        assert_eq!(consul.count(), 2, "to find targets, and as one: {copy}");
-        for there in ["\"127.0.0.1:1889\"", "\"127.0.0.1:1090\""] {
-            assert!(settings().any(|line| line.contains(there)), "{copy}");
-        }
-    }
-
-    #[test]
-    fn an_expression_survives_being_a_query() {
-        assert_eq!(encoded("up{a=\"b\"} > 1"), "up%7Ba%3D%22b%22%7D%20%3E%201");
     }
 }

@@ -79,7 +79,9 @@ async fn every_process_is_found_through_consul_and_every_rule_has_data_under_loa
         .flat_map(|group| group["rules"].as_array().unwrap().clone())
         .collect();
     let recorded = rules.iter().filter(|rule| rule["type"] == "recording");
-    let recorded: Vec<&str> = recorded.map(|rule| rule["name"].as_str().unwrap()).collect();
+    let recorded: Vec<&str> = recorded
+        .map(|rule| rule["name"].as_str().unwrap())
+        .collect();
     assert!(recorded.len() > 10, "{recorded:?}");
     for name in recorded {
         let found = wait::until(name, RECORDED, || async {

@@ -38,7 +38,7 @@ pub async fn build(
     ));
     let begin = Instant::now();
     let child = Command::new("go")
-        .args(["build", "-trimpath", "-ldflags", "-s -w"])
+        .args(["build", "-trimpath", "-ldflags", &linking(part, build)])
         .args(["-tags", build.tags, "-o"])
         .arg(&temporary)
         .arg(build.package)
@@ -86,4 +86,12 @@ pub async fn build(
         ),
         path,
     })
+}
+
+/// Without symbols, with the version.
+fn linking(part: &Part, build: &GoBuild) -> String {
+    let version = build
+        .version_in
+        .map(|variable| format!(" -X {variable}={}", part.version));
+    format!("-s -w{}", version.unwrap_or_default())
 }

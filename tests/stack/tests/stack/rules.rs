@@ -24,11 +24,19 @@ async fn promtool(arguments: &[&str], files: &[&str]) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_configuration_and_the_rules_are_taken() {
-    let said = promtool(&["check", "config", "--lint=all", "--lint-fatal"], &["prometheus.yml"]).await;
+    let said = promtool(
+        &["check", "config", "--lint=all", "--lint-fatal"],
+        &["prometheus.yml"],
+    )
+    .await;
     assert!(said.contains("2 rule files found"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_rule_does_what_its_tests_say() {
-    promtool(&["test", "rules"], &["tests/burn.yml", "tests/causes.yml"]).await;
+    promtool(
+        &["test", "rules"],
+        &["tests/burn.yml", "tests/burn-days.yml", "tests/causes.yml"],
+    )
+    .await;
 }

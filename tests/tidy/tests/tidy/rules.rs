@@ -104,7 +104,10 @@ pub fn labels_of(
         .iter()
         .find(|suffix| metric.ends_with(**suffix));
     let base = suffix.map_or(metric, |suffix| &metric[..metric.len() - suffix.len()]);
-    let mut labels = catalogue.get(metric).or_else(|| catalogue.get(base))?.clone();
+    let mut labels = catalogue
+        .get(metric)
+        .or_else(|| catalogue.get(base))?
+        .clone();
     labels.extend(TARGET_LABELS.iter().map(|label| (*label).to_owned()));
     if suffix == Some(&"_bucket") {
         labels.insert("le".to_owned());
@@ -170,7 +173,9 @@ fn anchors(text: &str) -> BTreeSet<String> {
     headings
         .map(|line| {
             let words = line.trim_start_matches('#').trim().to_lowercase();
-            let kept = words.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+            let kept = words
+                .chars()
+                .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
             kept.collect::<String>().replace(' ', "-")
         })
         .collect()
@@ -197,7 +202,10 @@ fn every_alert_says_what_is_wrong_and_where_to_read_on() {
             wrong.push(format!("{}: there is no section {runbook:?}", rule.name));
         }
         if !text.contains(&format!("| `{}` | {severity} |", rule.name)) {
-            wrong.push(format!("{} is not in the table of alerts as {severity}", rule.name));
+            wrong.push(format!(
+                "{} is not in the table of alerts as {severity}",
+                rule.name
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -211,7 +219,9 @@ fn every_alert_of_the_catalogue_is_a_rule() {
         .find(|part| part.starts_with("| alert | severity |"))
         .expect("the catalogue has a table of alerts");
     let rules = rules();
-    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let rows = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     let gone: Vec<&str> = rows
         .filter(|name| !rules.iter().any(|rule| rule.is_alert && rule.name == *name))
         .collect();
@@ -244,7 +254,12 @@ fn every_alert_is_shown_to_fire_and_to_be_silent() {
 fn the_configuration_reads_what_registrations_write_and_keeps_its_literals() {
     let root = sources::root();
     let text = read(&root.join("observability/prometheus/prometheus.yml"));
-    for literal in ["consul:8500", "jaeger:8889", "localhost:9090", "rules/*.yml"] {
+    for literal in [
+        "consul:8500",
+        "jaeger:8889",
+        "localhost:9090",
+        "rules/*.yml",
+    ] {
         assert!(
             text.contains(&format!("\"{literal}\"")),
             "a native run replaces \"{literal}\""
