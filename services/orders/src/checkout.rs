@@ -151,8 +151,8 @@ impl Checkout {
     /// Goes on undoing a claimed order; whether all of it is undone now.
     pub async fn undo(&self, claim: &Claim) -> Result<bool, Error> {
         let end = claim.way_back_ends();
-        self.take_back(claim, EVERYTHING, end, Pace::Configured, SOON)
-            .await
+        let undoing = self.take_back(claim, EVERYTHING, end, Pace::Configured, SOON);
+        self.claims.keeping(claim, undoing).await
     }
 
     async fn carry_out(&self, claim: &Claim, pace: Pace) -> Result<Settled, Setback> {
