@@ -7,8 +7,7 @@ use tokio::process::Command;
 /// What k6 makes of a script's options.
 async fn inspected(name: &str) -> Value {
     let place = Place::find().unwrap();
-    let told = Reporter::new(|line| eprintln!("{line}"));
-    let k6 = parts::K6.get(&place, &told).await.unwrap();
+    let k6 = parts::K6.get(&place, &Reporter::silent()).await.unwrap();
     let output = Command::new(k6.path)
         .arg("inspect")
         .arg(place.root().join(format!("k6/{name}.js")))
