@@ -18,7 +18,7 @@ fn a_body_that_ended_late_is_not_the_upstreams_failure_whoever_says_that_time_is
     let asked = AtomicUsize::new(0);
     let orders = Upstream::playing(move |turn| {
         turn.read_body();
-        if asked.fetch_add(1, Ordering::SeqCst) % 2 == 0 {
+        if asked.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) {
             turn.wait_for_the_end();
             return Then::Close;
         }

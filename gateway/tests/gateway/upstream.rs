@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::net::TcpSocket;
+
 use crate::wire::{find, value};
 
 /// One upstream instance; its threads end with the test's process.

@@ -136,7 +136,7 @@ impl Faults {
     }
 
     /// Those of Consul's KV store that are still set.
-    pub(crate) fn from_kv(&self) -> Vec<Fault> {
+    pub(crate) fn of_the_store(&self) -> Vec<Fault> {
         let active = self.active();
         let stored = active.iter().filter(|one| one.origin == Origin::Kv);
         stored.map(|one| one.fault.clone()).collect()

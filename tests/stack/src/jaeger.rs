@@ -68,7 +68,10 @@ impl Jaeger {
             .map(|(name, address)| (name.to_owned(), address.port().to_string()))
             .collect();
         if let Some(address) = prometheus {
-            env.insert("JAEGER_PROMETHEUS_URL".to_owned(), format!("http://{address}"));
+            env.insert(
+                "JAEGER_PROMETHEUS_URL".to_owned(),
+                format!("http://{address}"),
+            );
         }
         let file = place.root().join("observability/jaeger/jaeger.yaml");
         let program = Program {

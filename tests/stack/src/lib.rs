@@ -42,10 +42,10 @@ mod unit;
 
 // What looks at it.
 pub mod client;
-pub mod dashboards;
-pub mod load;
 pub mod companions;
+pub mod dashboards;
 pub mod jaeger;
+pub mod load;
 pub mod prometheus;
 pub mod sink;
 

@@ -108,6 +108,7 @@ pub const JAEGER: Part = Part {
         module: "jaeger",
         package: "github.com/jaegertracing/jaeger/cmd/jaeger",
         tags: "",
+        version_in: None,
     }),
     releases: None,
 };
@@ -122,6 +123,7 @@ pub const K6: Part = Part {
         module: "k6",
         package: "go.k6.io/k6/v2",
         tags: "",
+        version_in: None,
     }),
     releases: None,
 };
@@ -137,6 +139,7 @@ pub const DOCKER_COMPOSE: Part = Part {
         module: "docker-compose",
         package: "github.com/docker/compose/v2/cmd",
         tags: "",
+        version_in: None,
     }),
     releases: None,
 };

@@ -229,7 +229,11 @@ impl Stack {
             gateway_ops: gateway.ops,
             gateway_admin: gateway.admin,
             consul: self.consul().address(),
-            prometheus: self.companions().prometheus.as_ref().map(Prometheus::address),
+            prometheus: self
+                .companions()
+                .prometheus
+                .as_ref()
+                .map(Prometheus::address),
             jaeger: self.companions().jaeger.as_ref().map(Jaeger::address),
             control: self.place().control_socket(),
             keys: self.keys().clone(),

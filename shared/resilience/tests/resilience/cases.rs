@@ -239,9 +239,7 @@ fn every_test_that_the_table_names_is_there() {
         let (module, pattern) = test.split_once("::").unwrap();
         let source = SOURCES.iter().find(|(name, _)| *name == module);
         let (_, source) = source.unwrap_or_else(|| panic!("{invariant}: no module {module}"));
-        let there = tests_in(source)
-            .iter()
-            .any(|name| is_meant(pattern, name));
+        let there = tests_in(source).iter().any(|name| is_meant(pattern, name));
         assert!(there, "{invariant}: no test {test}");
     }
 }

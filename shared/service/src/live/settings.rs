@@ -81,7 +81,7 @@ fn faults(identity: &Identity, faults: Faults) -> Setting {
         }
         let mut wanted: BTreeMap<String, Vec<Fault>> = accepted.borrow().clone();
         // What an operator has cleared since stays cleared: the later one wins.
-        let standing = faults.from_kv();
+        let standing = faults.of_the_store();
         for list in wanted.values_mut() {
             list.retain(|fault| standing.contains(fault));
         }

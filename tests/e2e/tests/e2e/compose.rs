@@ -127,7 +127,9 @@ async fn the_series_are_there(engine: &Engine, containers: usize) {
 async fn a_zone_can_go(engine: &Engine, gateway: &Client) {
     let zone: Vec<String> = SERVICES.iter().map(|name| format!("{name}-b")).collect();
     let zone: Vec<&str> = zone.iter().map(String::as_str).collect();
-    engine.compose(&[["kill"].as_slice(), zone.as_slice()].concat()).await;
+    engine
+        .compose(&[["kill"].as_slice(), zone.as_slice()].concat())
+        .await;
     let mut failed = Vec::new();
     for turn in 0..REQUESTS {
         let path = ["/api/users", "/api/inventory/items"][turn % 2];

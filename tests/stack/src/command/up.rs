@@ -103,7 +103,10 @@ async fn screen(stack: &Stack, before_main: Duration, begin: Instant) -> String 
     };
     let lines = [
         String::new(),
-        format!("Lictor is up: {count} instances, registered, passing, each seen by all that need it ({:.1} s)", seconds(whole)),
+        format!(
+            "Lictor is up: {count} instances, registered, passing, each seen by all that need it ({:.1} s)",
+            seconds(whole)
+        ),
         format!(
             "first answer through the gateway {:.1} s after the command (cargo {:.1}, build {:.1}; Consul's leader at {:.1}, all passing at {:.1}, all seen at {:.1})",
             seconds(before_main + timings.first_answer),
@@ -114,7 +117,10 @@ async fn screen(stack: &Stack, before_main: Duration, begin: Instant) -> String 
             seconds(before_main + timings.settled),
         ),
         String::new(),
-        format!("  gateway  http://{}   ops http://{}   admin http://{}{moved}", at.public, at.ops, at.admin),
+        format!(
+            "  gateway  http://{}   ops http://{}   admin http://{}{moved}",
+            at.public, at.ops, at.admin
+        ),
         format!("  consul   {}/ui", stack.consul().url()),
     ];
     let rest = [
