@@ -33,7 +33,7 @@ const TABLE: &[(&str, &str, u32, &str)] = &[
         "B2 never more than N probes",
         "thread rounds",
         INTERLEAVINGS,
-        "interleaving::never_more_probes_than_allowed",
+        "interleaving::never_more_probes_than_allowed_in_any_interleaving",
     ),
     (
         "B3 an old permit changes nothing",

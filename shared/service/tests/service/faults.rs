@@ -8,9 +8,9 @@ use std::time::Duration;
 const FAULT: &str = "x-lictor-fault";
 
 #[test]
-fn a_slow_service_answers_late_says_why_and_is_well_again_by_itself() {
+fn a_slow_service_answers_late_and_says_why() {
     let sick = Sick::start();
-    sick.fault(json!({"kind": "latency", "ms": 300, "for_s": 2}));
+    sick.fault(json!({"kind": "latency", "ms": 300, "for_s": 60}));
     let answer = sick.ask("GET /ping");
     assert!(
         answer.took >= Duration::from_millis(300),
@@ -26,16 +26,31 @@ fn a_slow_service_answers_late_says_why_and_is_well_again_by_itself() {
         sick.metric("lictor_faults_injected_total{kind=\"latency\"}"),
         1.0
     );
-    until("it is over", || {
-        sick.ask("GET /ping").header(FAULT).is_none()
+    sick.heal();
+    assert_eq!(sick.ask("GET /ping").header(FAULT), None);
+    assert_eq!(sick.metric("lictor_faults_active{kind=\"latency\"}"), 0.0);
+}
+
+#[test]
+fn a_fault_whose_time_is_up_is_gone_by_itself_and_nobody_needs_to_ask() {
+    let sick = Sick::start();
+    // Neither can be seen for sure before it ends: a busy machine may take all of that second.
+    sick.fault(json!({"kind": "latency", "ms": 1, "for_s": 1}));
+    sick.fault(json!({"kind": "down", "for_s": 1}));
+    for kind in ["latency", "down"] {
+        until("nothing is active", || {
+            // While it is down, nobody tells.
+            let metrics = wire::ask(sick.ops, "GET /metrics", &[], "");
+            let none = format!("lictor_faults_active{{kind=\"{kind}\"}} 0");
+            metrics.is_ok_and(|answer| answer.body.lines().any(|line| line == none))
+        });
+    }
+    until("it is back", || {
+        let answer = wire::ask(sick.public, "GET /ping", &[], "");
+        answer.is_ok_and(|answer| answer.status == 200 && answer.header(FAULT).is_none())
     });
-    assert_eq!(
-        sick.operate("GET /faults", &Value::Null).json()["items"],
-        json!([])
-    );
-    until("nothing is active", || {
-        sick.metric("lictor_faults_active{kind=\"latency\"}") == 0.0
-    });
+    let listed = sick.operate("GET /faults", &Value::Null).json();
+    assert_eq!(listed["items"], json!([]));
 }
 
 #[test]
@@ -181,15 +196,15 @@ fn a_slow_database_slows_what_asks_it_and_nothing_else() {
             answer.took
         );
     }
-    assert!(sick.ask("GET /ping").took < Duration::from_millis(300));
-    assert_eq!(
-        sick.metric("lictor_faults_injected_total{kind=\"database\"}"),
-        3.0
-    );
+    let database = "lictor_faults_injected_total{kind=\"database\"}";
+    let slowed = sick.metric(database);
+    assert_eq!(slowed, 3.0);
+    assert_eq!(sick.ask("GET /ping").status, 200);
+    assert_eq!(sick.metric(database), slowed, "it asks no database");
 }
 
 #[test]
-fn a_service_that_is_down_refuses_and_comes_back_at_the_same_address_by_itself() {
+fn a_service_that_is_down_refuses_and_comes_back_at_the_same_address() {
     let sick = Sick::start();
     std::thread::scope(|scope| {
         sick.fault(json!({"kind": "latency", "ms": 20_000, "path": "/left", "for_s": 60}));
@@ -197,7 +212,7 @@ fn a_service_that_is_down_refuses_and_comes_back_at_the_same_address_by_itself()
         until("it runs", || {
             sick.metric("lictor_faults_injected_total{kind=\"latency\"}") == 1.0
         });
-        sick.fault(json!({"kind": "down", "for_s": 2}));
+        sick.fault(json!({"kind": "down", "for_s": 60}));
         until("nobody listens", || {
             wire::ask(sick.public, "GET /ping", &[], "").is_err()
         });
@@ -206,7 +221,9 @@ fn a_service_that_is_down_refuses_and_comes_back_at_the_same_address_by_itself()
         });
         assert!(running.join().unwrap().is_err(), "what ran was cut off");
     });
+    // The operator still gets through, and ends it.
     assert_eq!(sick.operate("GET /faults", &Value::Null).status, 200);
+    sick.heal();
     until("it is back", || {
         wire::ask(sick.public, "GET /ping", &[], "").is_ok_and(|answer| answer.status == 200)
     });
