@@ -1,13 +1,11 @@
 //! Answers that the gateway puts together: a user's profile and the shop's dashboard. Health is in `aggregate/health.rs`.
 //!
-//! The branches run side by side under the route's deadline, each with one more try where that makes sense.
+//! The branches run side by side under the route's deadline, each tried again where the rule for retries allows it.
 //! A branch that fails leaves its part out: 200 with `partial`, the missing parts named, and `X-Gateway-Complete: false`.
 //! A profile without its user is nobody's: a client's error there is the answer. When every branch failed, the first failure is.
 
 pub mod gaps;
 pub mod health;
-
-use std::time::Instant;
 
 use actix_web::HttpResponse;
 use futures_util::future::join;
@@ -24,9 +22,6 @@ use crate::{
     route::Aggregate,
     route::table::Match,
 };
-
-/// Tries of one branch: a killed instance costs one, and two fit into the deadline.
-const TRIES: u32 = 2;
 
 #[derive(Serialize)]
 struct Profile {
@@ -74,7 +69,7 @@ pub async fn answer(
 ) -> Result<HttpResponse, Error> {
     let branches = Branches {
         worker,
-        subject: principal.map(|principal| &*principal.subject),
+        principal,
         deadline: Deadline::after(exchange.started, found.route.timeout),
     };
     let captured = found.captured.unwrap_or_default();
@@ -89,7 +84,7 @@ pub async fn answer(
 /// What a branch needs to know of the request.
 struct Branches<'a> {
     worker: &'a Worker,
-    subject: Option<&'a str>,
+    principal: Option<&'a Principal>,
     deadline: Deadline,
 }
 
@@ -161,35 +156,16 @@ impl Branches<'_> {
         gaps.join(2, dashboard)
     }
 
-    /// One branch, tried again on another instance as long as the deadline and the budget allow.
+    /// One branch, tried again elsewhere by the gateway's rule for retries.
     async fn get<T: DeserializeOwned>(&self, service: &str, path: &str) -> Result<T, Error> {
-        let (upstream, transport) = self.worker.upstream(service);
-        let budget = upstream.pool.budget();
-        budget.request(Instant::now());
-        let mut tries = 1;
-        loop {
-            let now = Instant::now();
-            let Some(remaining) = self.deadline.remaining(now) else {
-                return Err(Error::Upstream(upstream::Error::deadline_exceeded(service)));
-            };
-            let timeout = self
-                .worker
-                .gateway
-                .retry
-                .attempt_timeout(remaining, tries < TRIES);
-            let request = transport
-                .calls
-                .get(path)
-                .subject(self.subject)
-                .deadline(Deadline::after(now, timeout));
-            match request.send().await {
-                Ok(part) => return Ok(part),
-                Err(error) if tries < TRIES && error.retryable && budget.take(Instant::now()) => {
-                    upstream.pool.retried("branch")
-                }
-                Err(error) => return Err(Error::Upstream(error)),
-            }
-            tries += 1;
-        }
+        let (_, transport) = self.worker.upstream(service);
+        let request = transport
+            .calls
+            .get(path)
+            .subject(self.principal.map(|who| &*who.subject))
+            .scopes(self.principal.map(|who| &*who.scopes))
+            .deadline(self.deadline)
+            .retried_by(&self.worker.gateway.retry);
+        request.send().await.map_err(Error::Upstream)
     }
 }

@@ -49,7 +49,7 @@ pub struct Exchange<'g> {
     pub client: Client,
     route: Option<&'g Route>,
     subject: Option<Arc<str>>,
-    /// Held until the answer's body has ended.
+    /// Held until the answer's head is written; a body that flows holds it on.
     pub place: Option<Rc<Place>>,
     /// Who answered.
     pub served: Option<Served>,

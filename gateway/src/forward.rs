@@ -59,22 +59,24 @@ pub async fn forward(
     let mut lease = call
         .lease(hop.idempotent, started)
         .map_err(|error| hop.failed(error))?;
-    let last = loop {
-        let over = hop.attempt(lease, &mut upload, &mut call, exchange).await;
-        match hop.another(&over, &mut call, &upload).await {
+    let mut last = loop {
+        let mut over = hop
+            .attempt(lease, &mut upload, &mut call, exchange, started)
+            .await;
+        match hop.another(&mut over, &mut call, &upload).await {
             Some(next) => lease = next,
             None => break over,
         }
         over.give_up();
     };
     exchange.served = Some(served(&last.lease, call.tried().len(), started));
-    call.settle(&last.outcome, Instant::now());
+    last.lease.carry(call.settle(&last.outcome, Instant::now()));
     hop.deliver(last, &complaint, exchange).await
 }
 
 impl Hop<'_> {
     /// The lease for another attempt, after the wait that comes before it, if there is to be one.
-    async fn another(&self, over: &Tried, call: &mut Call, upload: &Upload) -> Option<Lease> {
+    async fn another(&self, over: &mut Tried, call: &mut Call, upload: &Upload) -> Option<Lease> {
         let now = Instant::now();
         let attempted = Attempted {
             idempotent: self.idempotent,
@@ -89,15 +91,18 @@ impl Hop<'_> {
             remaining: self.deadline.remaining(now).unwrap_or_default(),
         };
         let pool = &self.upstream.pool;
-        let wait = self
+        let decided = self
             .gateway
             .retry
-            .decide(&attempted, pool.budget(), now, &mut rand::rng())
-            .ok()?;
+            .decide(&attempted, pool.budget(), now, &mut rand::rng());
+        let wait = decided.map_err(|why| pool.not_retried(why)).ok()?;
+        over.lease.give_place_back();
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
-        let next = call.lease(self.idempotent, Instant::now()).ok()?;
+        let now = Instant::now();
+        self.deadline.remaining(now)?;
+        let next = call.lease(self.idempotent, now).ok()?;
         pool.retried(over.outcome.error_type().unwrap_or("status"));
         Some(next)
     }

@@ -45,6 +45,7 @@ pub mod admin;
 use std::{collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
 use actix_web::web;
+use resilience::endpoint::{Endpoint, EndpointId};
 use service::config::Common;
 use service::{App, BadValue, Context, StartError};
 
@@ -75,7 +76,8 @@ pub async fn build(settings: Settings, context: Context) -> Result<App, StartErr
         registry,
         identity: context.identity.clone(),
     };
-    let keeping = keep_house(gateway.clone(), context.own.clone());
+    let me = EndpointId::new(&context.identity.instance);
+    let keeping = keep_house(gateway.clone(), context.own.clone(), me);
     let maintenance = maintenance::setting(gateway.clone());
     Ok(app(gateway)
         .admin(admin::configure(desk))
@@ -130,13 +132,15 @@ fn views(context: &Context) -> BTreeMap<String, consul::View> {
 }
 
 /// Shares the quotas with every healthy gateway from the moment that Consul tells of it, and forgets old clients.
-pub async fn keep_house(gateway: Arc<Gateway>, own: consul::View) {
+pub async fn keep_house(gateway: Arc<Gateway>, own: consul::View, me: EndpointId) {
     let mut changes = own.subscribe();
     let mut prune = tokio::time::interval(PRUNE_EVERY);
     loop {
         let gateways = changes.borrow_and_update().clone();
-        let healthy = gateways.endpoints().iter().filter(|one| one.eligible());
-        gateway.limits.share_with(healthy.count());
+        // Whoever serves counts itself, also while Consul does not know it yet or has given it up.
+        let others = |one: &&Endpoint| one.eligible() && one.id != me;
+        let others = gateways.endpoints().iter().filter(others).count();
+        gateway.limits.share_with(others + 1);
         tokio::select! {
             // Cannot fail and so cannot spin: `own` keeps the sender.
             _ = changes.changed() => {}

@@ -1,6 +1,6 @@
 //! Places in the gateway: when it is nearly full, what matters least is turned away first.
 //!
-//! A place is held from admission until the answer's body has ended.
+//! A place is held from admission until the answer's body has ended, where it flows; what is written from memory at once (a kept answer, an aggregate, a problem) gives its place back with its head.
 //! Rejecting early keeps the answers that are given fast: it comes before a credential is verified and before a principal's quota is charged, so that being turned away costs neither side anything.
 //! Who is turned away is told to come back in a second.
 

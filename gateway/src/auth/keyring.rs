@@ -39,6 +39,9 @@ struct State {
 
 /// A publisher that takes longer than its own timeout is not waited for.
 const MOST_WAIT: Duration = Duration::from_secs(1);
+/// Each that waits holds a place in the gateway: invented ids must not take those of everybody else while the publisher
+/// hangs.
+const MOST_WAITING: usize = 128;
 
 impl Keyring {
     /// Empty, as at the start of a process: the first refresh is about to begin.
@@ -70,6 +73,9 @@ impl Keyring {
             }
             if !state.worth_waiting(now, self.least) {
                 return Err(state.refusal());
+            }
+            if self.state.receiver_count() >= MOST_WAITING {
+                return Err(Refused::KeysUnavailable);
             }
             state.ended
         };
@@ -192,6 +198,22 @@ mod tests {
         assert!(found.iter().all(Result::is_ok));
         // One permit may be left of those that asked together; it finds nothing due.
         assert_eq!(ring.wanted().now_or_never(), None);
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_unknown_keys_does_not_wait_as_one() {
+        let now = Instant::now();
+        let (ring, later) = (known(&["old"], now), now + LEAST);
+        let mut waiting = join_all((0..MOST_WAITING).map(|_| ring.find("invented", later)));
+        assert_eq!((&mut waiting).now_or_never(), None);
+        let refused = ring.find("invented", later).now_or_never();
+        assert_eq!(refused, Some(Err(Refused::KeysUnavailable)));
+        assert!(
+            ring.find("old", later).await.is_ok(),
+            "who is known waits for nobody"
+        );
+        drop(waiting);
+        assert_eq!(ring.find("new", later).now_or_never(), None);
     }
 
     #[tokio::test]

@@ -20,13 +20,14 @@ pub struct Tried {
 }
 
 impl Hop<'_> {
-    /// Sends the request to the endpoint that the call leased last.
+    /// Sends the request to the endpoint that the call leased last; `since` is when the upstream's time began.
     pub async fn attempt(
         &self,
         mut lease: Lease,
         upload: &mut Upload,
         call: &mut Call,
         exchange: &Exchange<'_>,
+        since: Instant,
     ) -> Tried {
         let gateway = self.gateway;
         let now = Instant::now();
@@ -52,14 +53,15 @@ impl Hop<'_> {
             upload.give_back(unsent);
         }
         let given = until.saturating_duration_since(now);
-        let outcome = match answer.as_ref().map_or_else(Failure::outcome, outcome_of) {
-            Outcome::AttemptTimeout if self.had_too_little(given) => Outcome::DeadlineShort,
-            outcome => outcome,
-        };
         let now = Instant::now();
-        if let Some(flow) = flow {
-            lease.count_from(flow.ended(now));
+        let ended = flow.map_or(since, |flow| flow.ended(now));
+        // What still flows may be waiting for the upstream as well.
+        let began = if ended < now { ended } else { since };
+        let mut outcome = answer.as_ref().map_or_else(Failure::outcome, outcome_of);
+        if self.had_too_little(began, given) {
+            outcome = outcome.in_too_little_time();
         }
+        lease.count_from(ended);
         lease.settle(&outcome, now);
         Tried {
             lease,
@@ -69,9 +71,12 @@ impl Hop<'_> {
         }
     }
 
-    /// Whether the service was given less time than a call to it has, because another one had used it up.
-    fn had_too_little(&self, given: Duration) -> bool {
-        self.stands_in && given < self.upstream.pool.config().timeout()
+    /// Whether the service was given too little time: the client had used up half of it before its body had ended, or
+    /// another service before this one stood in.
+    fn had_too_little(&self, began: Instant, given: Duration) -> bool {
+        let left = self.deadline.remaining(began).unwrap_or_default();
+        let late = left < self.whole_time / 2;
+        late || (self.stands_in && given < self.upstream.pool.config().timeout())
     }
 }
 

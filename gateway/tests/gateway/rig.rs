@@ -101,7 +101,8 @@ impl Rig {
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let gateway = Arc::new(build(&toml, &by_name, metrics.clone()));
-                actix_web::rt::spawn(gateway::keep_house(gateway.clone(), own));
+                let me = endpoint("gateway", ([127, 0, 0, 1], 1).into()).id;
+                actix_web::rt::spawn(gateway::keep_house(gateway.clone(), own, me));
                 let app = if by_name.contains_key(KEYS) {
                     gateway::app(gateway.clone())
                 } else {

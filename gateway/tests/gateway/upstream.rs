@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::net::TcpSocket;
+
 use crate::wire::{find, value};
 
 /// One upstream instance; its threads end with the test's process.
@@ -96,12 +98,13 @@ impl Upstream {
         Self::answering(ok("{\"ok\":true}"))
     }
 
-    /// An address at which nobody listens.
+    /// An address at which nobody listens, nor will: its socket stays bound.
     pub fn nobody() -> SocketAddr {
-        TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        std::mem::forget(socket);
+        address
     }
 
     /// Every request so far, in order.

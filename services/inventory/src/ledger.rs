@@ -3,10 +3,11 @@
 //! A reservation changes its status by an `UPDATE` that names the status it comes from: whoever is
 //! second changes no row and sees why. Each call is one write transaction, all lines or none; what
 //! happens to the pieces in it is `pieces.rs`. A closed reservation comes back in two cases: what ran
-//! out, for the same attempt of its order, and any, for a later attempt.
+//! out, for the same attempt of its order, and any, for a later attempt. Whoever asks again for what
+//! is held has the whole time anew: it is about to be paid.
 
 use crate::clock::now_ms;
-use crate::pieces::{Change, change, forget, hold, take};
+use crate::pieces::{Change, OUT_OF_STOCK, change, forget, give_back, hold, take};
 use crate::reservation::{Attempt, Line, OrderId, Request, Reservation, Status};
 use service::{Error, Store, Write};
 use std::time::Duration;
@@ -24,7 +25,8 @@ pub enum Reserved {
     Known(Reservation),
 }
 
-/// Reservations given back in one go; the rest waits for the next one.
+/// Reservations given back in one transaction; the rest waits for the next one, and so do the other
+/// writers until it is through.
 const SWEEP_BATCH: i64 = 100;
 
 impl Ledger {
@@ -35,13 +37,25 @@ impl Ledger {
         }
     }
 
-    /// Takes every line or none.
+    /// Takes every line or none. Only who finds too little looks for what ran out: its caller has a
+    /// tenth of a second.
     ///
     /// # Errors
     /// 409 `out_of_stock`, 422 `unknown_item`, 422 `reservation_mismatch` (same order, other
-    /// lines), 410 `reservation_closed` (this attempt was released, or a later one has begun).
+    /// lines), 410 `reservation_closed` (this attempt was released, or a later one has begun), 503
+    /// `reservation_in_progress` (somebody else changed it at this moment).
     pub async fn reserve(&self, request: &Request) -> Result<Reserved, Error> {
-        self.give_back_expired().await?;
+        match self.hold_all(request).await {
+            Err(short) if short.code() == OUT_OF_STOCK => {
+                self.give_back_expired().await?;
+                // Also when it found nothing: somebody else may have given it back just before.
+                self.hold_all(request).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn hold_all(&self, request: &Request) -> Result<Reserved, Error> {
         let mut write = self.store.write().await?;
         let now = now_ms();
         let made = sqlx::query(
@@ -97,7 +111,7 @@ impl Ledger {
     /// The order is paid: its pieces leave the house. Again is the same.
     ///
     /// # Errors
-    /// 404 `not_found`, 410 `reservation_closed`.
+    /// 404 `not_found`, 410 `reservation_expired` (it can be held again), 410 `reservation_closed`.
     pub async fn confirm(&self, order: &OrderId, attempt: Attempt) -> Result<Reservation, Error> {
         let mut write = self.store.write().await?;
         if moves(&mut write, order, attempt, Status::Held, Status::Confirmed).await? {
@@ -109,6 +123,7 @@ impl Ledger {
         let reservation = self.get(order).await?;
         match reservation.status {
             Status::Confirmed if reservation.attempt <= attempt => Ok(reservation),
+            Status::Expired if reservation.attempt <= attempt => Err(expired()),
             _ => Err(closed(&reservation)),
         }
     }
@@ -156,29 +171,45 @@ impl Ledger {
         Ok(())
     }
 
-    /// Gives back what ran out, each in a transaction of its own; answers how many.
+    /// Gives back what ran out; answers how many reservations that were.
     pub async fn give_back_expired(&self) -> Result<u64, Error> {
+        let now = now_ms();
+        // A look takes no turn from those who write, and mostly finds nothing.
+        let any: Option<(String,)> = sqlx::query_as(
+            "SELECT order_id FROM reservations WHERE status = 'held' AND expires_at_ms <= $1 LIMIT 1",
+        )
+        .bind(now)
+        .fetch_optional(self.store.pool())
+        .await?;
+        if any.is_none() {
+            return Ok(0);
+        }
+        let mut write = self.store.write().await?;
         let due: Vec<(String,)> = sqlx::query_as(
             "SELECT order_id FROM reservations WHERE status = 'held' AND expires_at_ms <= $1
-             ORDER BY expires_at_ms LIMIT $2",
+             ORDER BY expires_at_ms, order_id LIMIT $2",
         )
-        .bind(now_ms())
+        .bind(now)
         .bind(SWEEP_BATCH)
-        .fetch_all(self.store.pool())
+        .fetch_all(&mut *write)
         .await?;
-        let mut given_back = 0;
-        for (order,) in due {
-            let order = OrderId::try_from(order).map_err(Error::internal)?;
-            let mut write = self.store.write().await?;
-            // Another instance may have been faster, or the order was paid after all.
-            let every = Attempt::any();
-            if moves(&mut write, &order, every, Status::Held, Status::Expired).await? {
-                change(&mut write, &order, Change::GiveBack).await?;
-                write.commit().await?;
-                given_back += 1;
+        let mut due = due
+            .into_iter()
+            .map(|(order,)| OrderId::try_from(order))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(Error::internal)?;
+        // Two instances that sweep at once lock the rows in the same order.
+        due.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        let mut expired = Vec::new();
+        for order in due {
+            // Another instance may have been faster, or the order was paid or asked again after all.
+            if runs_out(&mut write, &order, now).await? {
+                expired.push(order);
             }
         }
-        Ok(given_back)
+        give_back(&mut write, &expired).await?;
+        write.commit().await?;
+        Ok(expired.len() as u64)
     }
 
     /// The answer to a request about an order that was heard of before.
@@ -195,12 +226,35 @@ impl Ledger {
             }
             Status::Released | Status::Expired => Err(closed(&reservation)),
             _ if !same_attempt => Err(closed(&reservation)),
-            _ if same_lines => Ok(Reserved::Known(reservation)),
+            Status::Held if same_lines => self.hold_on(request).await,
+            Status::Confirmed if same_lines => Ok(Reserved::Known(reservation)),
             _ => Err(Error::unprocessable(
                 "reservation_mismatch",
                 "this order reserved other lines",
             )
             .field("items")),
+        }
+    }
+
+    /// What is held is held for the whole time anew: who asks again is about to pay, and must not lose
+    /// the pieces between this answer and the confirmation.
+    async fn hold_on(&self, request: &Request) -> Result<Reserved, Error> {
+        let mut write = self.store.write().await?;
+        let now = now_ms();
+        let done = sqlx::query(
+            "UPDATE reservations SET expires_at_ms = $3, updated_at_ms = $4
+             WHERE order_id = $1 AND attempt = $2 AND status = 'held'",
+        )
+        .bind(request.order_id.as_str())
+        .bind(request.attempt.number())
+        .bind(now + self.ttl_ms)
+        .bind(now)
+        .execute(&mut *write)
+        .await?;
+        write.commit().await?;
+        match done.rows_affected() {
+            0 => Err(in_progress()),
+            _ => self.get(&request.order_id).await.map(Reserved::Known),
         }
     }
 
@@ -222,8 +276,7 @@ impl Ledger {
         .execute(&mut *write)
         .await?;
         if done.rows_affected() == 0 {
-            let detail = "somebody else is at this reservation; ask again";
-            return Err(Error::unavailable("reservation_in_progress", detail));
+            return Err(in_progress());
         }
         let anew = request.attempt > was.attempt;
         if anew {
@@ -262,6 +315,19 @@ async fn moves(
     Ok(done.rows_affected() == 1)
 }
 
+/// Whether this reservation is held and its time is up, and it has run out now.
+async fn runs_out(write: &mut Write, order: &OrderId, now: i64) -> Result<bool, Error> {
+    let done = sqlx::query(
+        "UPDATE reservations SET status = 'expired', updated_at_ms = $2
+         WHERE order_id = $1 AND status = 'held' AND expires_at_ms <= $2",
+    )
+    .bind(order.as_str())
+    .bind(now)
+    .execute(&mut **write)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 fn total(lines: &[Line]) -> Result<i64, Error> {
     lines
         .iter()
@@ -277,4 +343,15 @@ fn closed(reservation: &Reservation) -> Error {
     let (status, attempt) = (reservation.status.as_str(), reservation.attempt.number());
     let detail = format!("this reservation is {status} by attempt {attempt} of its order");
     Error::new(410, "reservation_closed", detail)
+}
+
+/// Not closed: the same attempt of the order can hold it again.
+fn expired() -> Error {
+    let detail = "this reservation ran out before it was confirmed; reserve again";
+    Error::new(410, "reservation_expired", detail)
+}
+
+fn in_progress() -> Error {
+    let detail = "somebody else is at this reservation; ask again";
+    Error::unavailable("reservation_in_progress", detail)
 }

@@ -7,6 +7,7 @@ use crate::clock::now_ms;
 use crate::item::Sku;
 use crate::reservation::{OrderId, WantedLine};
 use service::{Error, Write};
+use std::collections::BTreeMap;
 
 /// What happens to the pieces of an order after they were held.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +19,9 @@ pub enum Change {
     /// Pieces that left come back into the house.
     TakeBackIn,
 }
+
+/// There are fewer pieces than somebody wants; more may be given back.
+pub const OUT_OF_STOCK: &str = "out_of_stock";
 
 impl Change {
     fn sql(self) -> &'static str {
@@ -53,22 +57,50 @@ pub async fn hold(write: &mut Write, order: &OrderId, line: &WantedLine) -> Resu
 
 /// Changes every line of an order.
 pub async fn change(write: &mut Write, order: &OrderId, change: Change) -> Result<(), Error> {
-    let mut lines: Vec<(String, i64)> =
-        sqlx::query_as("SELECT sku, quantity FROM reservation_lines WHERE order_id = $1")
-            .bind(order.as_str())
-            .fetch_all(&mut **write)
-            .await?;
+    let mut lines = lines_of(write, order).await?;
     // Here and not in SQL: databases differ in how they sort text.
     lines.sort();
-    let now = now_ms();
     for (sku, quantity) in lines {
-        sqlx::query(change.sql())
-            .bind(sku)
-            .bind(quantity)
-            .bind(now)
-            .execute(&mut **write)
-            .await?;
+        move_pieces(write, &sku, quantity, change).await?;
     }
+    Ok(())
+}
+
+/// The held pieces of all these orders are available again: one change for each item, so that a batch
+/// locks its rows in the order of their SKUs, like everybody.
+pub async fn give_back(write: &mut Write, orders: &[OrderId]) -> Result<(), Error> {
+    let mut pieces: BTreeMap<String, i64> = BTreeMap::new();
+    for order in orders {
+        for (sku, quantity) in lines_of(write, order).await? {
+            *pieces.entry(sku).or_default() += quantity;
+        }
+    }
+    for (sku, quantity) in pieces {
+        move_pieces(write, &sku, quantity, Change::GiveBack).await?;
+    }
+    Ok(())
+}
+
+async fn lines_of(write: &mut Write, order: &OrderId) -> Result<Vec<(String, i64)>, Error> {
+    let lines = sqlx::query_as("SELECT sku, quantity FROM reservation_lines WHERE order_id = $1")
+        .bind(order.as_str())
+        .fetch_all(&mut **write)
+        .await?;
+    Ok(lines)
+}
+
+async fn move_pieces(
+    write: &mut Write,
+    sku: &str,
+    quantity: i64,
+    change: Change,
+) -> Result<(), Error> {
+    sqlx::query(change.sql())
+        .bind(sku)
+        .bind(quantity)
+        .bind(now_ms())
+        .execute(&mut **write)
+        .await?;
     Ok(())
 }
 
@@ -110,7 +142,7 @@ async fn missing(write: &mut Write, sku: &Sku) -> Result<Error, Error> {
     let sku = sku.as_str();
     Ok(match available {
         Some(left) => {
-            Error::conflict("out_of_stock", format!("{left} of {sku} can be had")).field("items")
+            Error::conflict(OUT_OF_STOCK, format!("{left} of {sku} can be had")).field("items")
         }
         None => {
             Error::unprocessable("unknown_item", format!("there is no item {sku}")).field("items")

@@ -67,7 +67,8 @@ impl Shelf {
     /// # Errors
     /// 409 `stock_below_reserved`.
     pub async fn put(&self, sku: &Sku, update: &ItemUpdate) -> Result<Item, Error> {
-        sqlx::query_as(
+        let mut write = self.store.write().await?;
+        let item = sqlx::query_as(
             "INSERT INTO items (sku, name, price_cents, stock, reserved, updated_at_ms)
              VALUES ($1, $2, $3, $4, 0, $5)
              ON CONFLICT (sku) DO UPDATE SET name = excluded.name, price_cents = excluded.price_cents,
@@ -80,8 +81,11 @@ impl Shelf {
         .bind(update.price_cents.cents())
         .bind(update.stock.pieces())
         .bind(now_ms())
-        .fetch_optional(self.store.pool())
-        .await?
-        .ok_or_else(|| Error::conflict("stock_below_reserved", "more than that is reserved").field("stock"))
+        .fetch_optional(&mut *write)
+        .await?;
+        write.commit().await?;
+        item.ok_or_else(|| {
+            Error::conflict("stock_below_reserved", "more than that is reserved").field("stock")
+        })
     }
 }

@@ -16,7 +16,7 @@ use crate::pace::Pace;
 use crate::payments::Payments;
 use crate::reconciler;
 use crate::refusal::{Reason, Refusal};
-use crate::settle::{Settled, Standby};
+use crate::settle::{Rest, Settled, Standby};
 use crate::status::Status;
 use service::Error;
 use std::time::Duration;
@@ -41,11 +41,19 @@ pub enum End {
 }
 
 /// Why the way ahead ended.
-enum Setback {
-    /// No, and what may have been done by then.
-    Refused(Refusal, Undo),
+struct Setback {
+    ending: Ending,
+    /// What may have been done by then.
+    undo: Undo,
+    /// The call that failed.
+    failure: Failure,
+}
+
+enum Ending {
+    /// No.
+    Refused(Refusal),
     /// Inventory does not answer: before it is known to hold anything, or when all is paid.
-    Unchecked(Option<Settled>, Undo),
+    Unchecked(Option<Settled>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +71,10 @@ const EVERYTHING: Undo = Undo {
     refund: true,
 };
 /// The reconciler's first look at what could not be undone at once.
-const SOON: Duration = Duration::from_millis(500);
+const SOON: Rest = Rest {
+    wait: Duration::from_millis(500),
+    counts: true,
+};
 
 impl Checkout {
     /// Brings an accepted order to what the client is told.
@@ -71,16 +82,22 @@ impl Checkout {
     /// # Errors
     /// 409 `in_progress` when the claim was lost, or the store fails.
     pub async fn place(&self, claim: &Claim, deadline: Deadline) -> Result<Outcome, Error> {
-        match self.carry_out(claim, Pace::Until(deadline)).await {
-            Ok(settled) => match self.claims.confirm(claim, &settled).await? {
-                Some(order) => Ok(Outcome::Placed(order)),
-                None => self.lost(&claim.order.id).await,
-            },
-            Err(Setback::Refused(refusal, undo)) => {
+        let setback = match self.carry_out(claim, Pace::Until(deadline)).await {
+            Ok(settled) => {
+                return match self.claims.confirm(claim, &settled).await? {
+                    Some(order) => Ok(Outcome::Placed(order)),
+                    None => self.lost(&claim.order.id).await,
+                };
+            }
+            Err(setback) => setback,
+        };
+        let undo = setback.undo;
+        match setback.ending {
+            Ending::Refused(refusal) => {
                 self.refuse(claim, refusal, undo, Some(Pace::Configured))
                     .await
             }
-            Err(Setback::Unchecked(settled, undo)) => {
+            Ending::Unchecked(settled) => {
                 match self.claims.stand_by(claim, settled.as_ref()).await? {
                     Standby::Pending(order) => Ok(Outcome::Placed(order)),
                     Standby::Lost => self.lost(&claim.order.id).await,
@@ -105,22 +122,27 @@ impl Checkout {
                     let confirmed = self.claims.confirm(claim, &settled).await?;
                     return Ok(Some(confirmed.map_or(End::Lost, |_| End::Confirmed)));
                 }
-                Err(Setback::Refused(refusal, _)) if !refusal.reason.may_pass() => {
-                    let to = Status::Cancelling;
-                    if !self.claims.give_up(claim, &refusal, to).await? {
-                        return Ok(Some(End::Lost));
+                Err(setback) => match setback.ending {
+                    Ending::Refused(refusal) if !refusal.reason.may_pass() => {
+                        let to = Status::Cancelling;
+                        if !self.claims.give_up(claim, &refusal, to).await? {
+                            return Ok(Some(End::Lost));
+                        }
+                        end = Status::Rejected;
                     }
-                    end = Status::Rejected;
-                }
-                Err(_) => {
-                    let wait = settings.wait(claim.order.tries);
-                    return self.claims.put_back(claim, wait).await.map(|()| None);
-                }
+                    _ => {
+                        let rest = settings.rest(claim.order.tries, &setback.failure);
+                        return self.claims.put_back(claim, rest).await.map(|()| None);
+                    }
+                },
             }
         }
-        let wait = settings.wait(claim.order.tries);
-        let undone = self.take_back(claim, EVERYTHING, end, pace, wait).await?;
-        Ok(undone.then_some(match end {
+        if let Err(failure) = self.step_back(&claim.order, EVERYTHING, pace).await {
+            let rest = settings.rest(claim.order.tries, &failure);
+            return self.claims.put_back(claim, rest).await.map(|()| None);
+        }
+        let closed = self.claims.close(claim, end).await?;
+        Ok(closed.then_some(match end {
             Status::Rejected => End::Rejected,
             _ => End::Cancelled,
         }))
@@ -151,8 +173,8 @@ impl Checkout {
     /// Goes on undoing a claimed order; whether all of it is undone now.
     pub async fn undo(&self, claim: &Claim) -> Result<bool, Error> {
         let end = claim.way_back_ends();
-        self.take_back(claim, EVERYTHING, end, Pace::Configured, SOON)
-            .await
+        let undoing = self.take_back(claim, EVERYTHING, end, Pace::Configured);
+        self.claims.keeping(claim, undoing).await
     }
 
     async fn carry_out(&self, claim: &Claim, pace: Pace) -> Result<Settled, Setback> {
@@ -163,11 +185,16 @@ impl Checkout {
                 release: may_have_happened(&failure),
                 ..NOTHING
             };
-            match Inventory::refusal(&failure) {
+            let ending = match Inventory::refusal(&failure) {
                 refusal if refusal.reason == Reason::InventoryUnavailable => {
-                    Setback::Unchecked(None, undo)
+                    Ending::Unchecked(None)
                 }
-                refusal => Setback::Refused(refusal, undo),
+                refusal => Ending::Refused(refusal),
+            };
+            Setback {
+                ending,
+                undo,
+                failure,
             }
         })?;
         // What the client was told while inventory was away is what it pays.
@@ -182,7 +209,11 @@ impl Checkout {
                 release: true,
                 refund,
             };
-            Setback::Refused(Payments::refusal(&failure), undo)
+            Setback {
+                ending: Ending::Refused(Payments::refusal(&failure)),
+                undo,
+                failure,
+            }
         })?;
         let settled = Settled {
             items,
@@ -191,11 +222,13 @@ impl Checkout {
         };
         match self.inventory.confirm(order, pace).await {
             Ok(()) => Ok(settled),
-            Err(failure) => Err(match Inventory::refusal(&failure) {
-                refusal if refusal.reason.may_pass() => {
-                    Setback::Unchecked(Some(settled), EVERYTHING)
-                }
-                refusal => Setback::Refused(refusal, EVERYTHING),
+            Err(failure) => Err(Setback {
+                ending: match Inventory::refusal(&failure) {
+                    refusal if refusal.reason.may_pass() => Ending::Unchecked(Some(settled)),
+                    refusal => Ending::Refused(refusal),
+                },
+                undo: EVERYTHING,
+                failure,
             }),
         }
     }
@@ -219,25 +252,31 @@ impl Checkout {
         match pace {
             _ if undo == NOTHING => {}
             Some(pace) => {
-                self.take_back(claim, undo, Status::Rejected, pace, SOON)
-                    .await?;
+                self.take_back(claim, undo, Status::Rejected, pace).await?;
             }
             None => self.claims.put_back(claim, SOON).await?,
         }
         Ok(Outcome::Refused(refusal))
     }
 
-    /// Undoes what may have been done and closes the order; or leaves it to the reconciler, after
-    /// this wait. Whether it is closed.
+    /// Undoes what may have been done and closes the order; or leaves it to the reconciler. Whether it
+    /// is closed.
     async fn take_back(
         &self,
         claim: &Claim,
         undo: Undo,
         end: Status,
         pace: Pace,
-        wait: Duration,
     ) -> Result<bool, Error> {
-        let order = &claim.order;
+        if self.step_back(&claim.order, undo, pace).await.is_err() {
+            self.claims.put_back(claim, SOON).await?;
+            return Ok(false);
+        }
+        self.claims.close(claim, end).await
+    }
+
+    /// Releases and refunds, both at once.
+    async fn step_back(&self, order: &Order, undo: Undo, pace: Pace) -> Result<(), Failure> {
         let release = async {
             match undo.release {
                 true => self.inventory.release(order, pace).await,
@@ -251,12 +290,9 @@ impl Checkout {
             }
         };
         let (released, refunded) = tokio::join!(release, refund);
-        if let Err(failure) = released.and(refunded) {
+        released.and(refunded).inspect_err(|failure| {
             tracing::warn!(order = order.id.as_str(), %failure, "not undone yet");
-            self.claims.put_back(claim, wait).await?;
-            return Ok(false);
-        }
-        self.claims.close(claim, end).await
+        })
     }
 
     /// Somebody else went on with the order: what it came to, if it has.

@@ -3,8 +3,8 @@
 //! A claim is a word that nobody else knows, written into the order's row with the time at which it
 //! runs out. Whatever is found out about the order is written under that word (`settle.rs`), so that
 //! whoever lost the claim changes nothing any more; what it did at inventory and payments was done
-//! under the order's id and attempt, and whoever goes on does the same again. A process that dies
-//! leaves a claim that runs out.
+//! under the order's id and attempt, and whoever goes on does the same again. A process that lives
+//! renews its claim (`keep.rs`), one that dies leaves a claim that runs out.
 
 use crate::clock::now_ms;
 use crate::order::{NewOrder, Order, OrderId};
@@ -17,7 +17,7 @@ use uuid::Uuid;
 #[derive(Clone)]
 pub struct Claims {
     pub(crate) store: Store,
-    /// How long a claim lasts while a client waits.
+    /// How long a claim lasts while a client waits, unless it is renewed.
     pub(crate) claim_ms: i64,
     /// What was heard of the stock longer ago is no knowledge.
     pub(crate) stock_keep_ms: i64,

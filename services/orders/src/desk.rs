@@ -140,7 +140,10 @@ impl Desk {
 
     async fn place(&self, claim: &Claim, deadline: Deadline) -> Result<Submitted, Error> {
         Ok(Submitted {
-            outcome: self.checkout.place(claim, deadline).await?,
+            outcome: self
+                .claims
+                .keeping(claim, self.checkout.place(claim, deadline))
+                .await?,
             replayed: false,
         })
     }

@@ -101,7 +101,8 @@ impl Inventory {
     }
 
     /// What it means for an order that reserving or confirming failed. No answer, too much to do and
-    /// a reservation that is not there any more may pass; any other no is one.
+    /// a reservation that is not there or ran out may pass: reserving again holds it anew, or says that
+    /// the pieces are gone. Any other no is one.
     pub fn refusal(failure: &upstream::Error) -> Refusal {
         let reason = match &*failure.code {
             "out_of_stock" => Reason::OutOfStock,
@@ -109,7 +110,7 @@ impl Inventory {
             "reservation_closed" => Reason::OrderClosed,
             // The client's time, not the upstream's own: that one is slow.
             "deadline_exceeded" if failure.origin == Origin::Own => Reason::DeadlineExceeded,
-            "not_found" => Reason::InventoryUnavailable,
+            "not_found" | "reservation_expired" => Reason::InventoryUnavailable,
             _ if is_a_no(failure) => Reason::OrderClosed,
             _ => Reason::InventoryUnavailable,
         };

@@ -3,7 +3,7 @@
 //! The richest service, because it calls two others. `routes.rs` says what it answers, `order.rs`
 //! what it accepts, `status.rs` how an order lives; `desk.rs` is where orders come in, `checkout.rs`
 //! the way there and back, `reconciler.rs` goes on with what was left on it. `claim.rs` says who may
-//! work on an order, `settle.rs` what becomes of it, `stock.rs` what was last known of inventory.
+//! work on an order, `keep.rs` for how long, `settle.rs` what becomes of it, `stock.rs` what was last known of inventory.
 //! What an item costs and what is in stock is inventory's to know.
 
 mod routes;
@@ -31,6 +31,7 @@ mod refresh;
 // What is stored.
 mod book;
 mod claim;
+mod keep;
 mod settle;
 mod stock;
 

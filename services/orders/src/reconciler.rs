@@ -9,10 +9,12 @@
 use crate::checkout::{Checkout, End};
 use crate::claim::{Claim, Claims};
 use crate::metrics::Metrics;
+use crate::settle::Rest;
 use futures_util::future::join_all;
 use serde::Deserialize;
 use service::{BadValue, Error};
 use std::time::Duration;
+use upstream::{Error as Failure, Origin};
 
 /// Beside the requests, one for each process.
 pub struct Reconciler {
@@ -113,12 +115,21 @@ impl Settings {
         Duration::from_millis(u64::from(self.patience_ms))
     }
 
-    /// How long an order waits that got nowhere so often.
-    pub fn wait(&self, tries: i64) -> Duration {
-        let doublings = u32::try_from(tries.clamp(0, 16)).unwrap_or(0);
+    /// How long an order is left alone that got nowhere so often, and whether this was a try. It was
+    /// none when nothing was sent, because our own breaker or bulkhead refused it: that one knows when
+    /// the next call may go, and whoever waited longer would add its wait to the breaker's.
+    pub fn rest(&self, tries: i64, failure: &Failure) -> Rest {
         let longest = Duration::from_millis(u64::from(self.longest_wait_ms));
-        let wait = (FIRST_WAIT * 2_u32.pow(doublings)).min(longest);
-        wait.mul_f64(rand::random_range(0.5..=1.0))
+        match failure.retry_after {
+            Some(wait) if failure.origin == Origin::Own => Rest {
+                wait: wait.min(longest),
+                counts: false,
+            },
+            _ => Rest {
+                wait: backoff(tries, longest),
+                counts: true,
+            },
+        }
     }
 
     fn claim(&self) -> Duration {
@@ -128,5 +139,66 @@ impl Settings {
     /// Instances that started together do not look together.
     fn pause(&self) -> Duration {
         Duration::from_millis(u64::from(self.every_ms)).mul_f64(rand::random_range(0.5..1.5))
+    }
+}
+
+/// Twice as long each time, up to the longest; and not all at once.
+fn backoff(tries: i64, longest: Duration) -> Duration {
+    let doublings = u32::try_from(tries.clamp(0, 16)).unwrap_or(0);
+    let wait = (FIRST_WAIT * 2_u32.pow(doublings)).min(longest);
+    wait.mul_f64(rand::random_range(0.5..=1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: Settings = Settings {
+        every_ms: 500,
+        batch: 16,
+        patience_ms: 2_000,
+        claim_ms: 15_000,
+        longest_wait_ms: 1_000,
+    };
+
+    #[test]
+    fn an_order_that_got_nowhere_rests_longer_each_time_up_to_the_longest() {
+        let failure = Failure::timeout("inventory");
+        for (tries, most) in [
+            (0, 250),
+            (1, 500),
+            (2, 1_000),
+            (3, 1_000),
+            (i64::MAX, 1_000),
+        ] {
+            let rest = SETTINGS.rest(tries, &failure);
+            let most = Duration::from_millis(most);
+            assert!(rest.counts);
+            assert!((most / 2..=most).contains(&rest.wait), "{tries}: {rest:?}");
+        }
+    }
+
+    #[test]
+    fn an_order_that_our_own_breaker_held_back_rests_as_long_as_it_says_and_was_not_tried() {
+        for (says_ms, rests_ms) in [(300, 300), (5_000, 1_000)] {
+            let says = Duration::from_millis(says_ms);
+            let rest = Rest {
+                wait: Duration::from_millis(rests_ms),
+                counts: false,
+            };
+            let refused = Failure::circuit_open("inventory", says);
+            assert_eq!(SETTINGS.rest(10, &refused), rest);
+        }
+        let full = Failure::bulkhead_full("inventory");
+        assert!(!SETTINGS.rest(10, &full).counts);
+    }
+
+    #[test]
+    fn what_the_upstream_itself_refused_was_a_try_whenever_it_wants_to_be_asked_again() {
+        let refused = Failure {
+            origin: Origin::Upstream,
+            ..Failure::circuit_open("inventory", Duration::from_millis(300))
+        };
+        assert!(SETTINGS.rest(0, &refused).counts);
     }
 }

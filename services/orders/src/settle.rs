@@ -27,6 +27,14 @@ pub enum Standby {
     Lost,
 }
 
+/// How long an order is left alone that got nowhere, and whether that counts as a try: the more
+/// tries, the longer the next wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rest {
+    pub wait: Duration,
+    pub counts: bool,
+}
+
 impl Claims {
     /// Reserved and paid: prices, sum and payment are known now.
     pub async fn confirm(&self, claim: &Claim, settled: &Settled) -> Result<Option<Order>, Error> {
@@ -146,15 +154,16 @@ impl Claims {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Gives the claim back: the reconciler looks again after this wait, anybody else may at once.
-    pub async fn put_back(&self, claim: &Claim, wait: Duration) -> Result<(), Error> {
+    /// Gives the claim back: the reconciler looks again after this rest, anybody else may at once.
+    pub async fn put_back(&self, claim: &Claim, rest: Rest) -> Result<(), Error> {
         let mut write = self.store.write().await?;
         sqlx::query(
-            "UPDATE orders SET claimed_by = '', due_at_ms = $3, tries = tries + 1 WHERE id = $1 AND claimed_by = $2",
+            "UPDATE orders SET claimed_by = '', due_at_ms = $3, tries = tries + $4 WHERE id = $1 AND claimed_by = $2",
         )
         .bind(claim.order.id.as_str())
         .bind(claim.word.as_str())
-        .bind(now_ms() + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 2))
+        .bind(now_ms() + i64::try_from(rest.wait.as_millis()).unwrap_or(i64::MAX / 2))
+        .bind(i64::from(rest.counts))
         .execute(&mut *write)
         .await?;
         write.commit().await?;

@@ -40,6 +40,7 @@ impl Till {
                     .field("amount_cents"),
             );
         }
+        let mut write = self.store.write().await?;
         let made: Option<Payment> = sqlx::query_as(
             "INSERT INTO payments (id, order_id, attempt, user_id, amount_cents, status, created_at_ms, updated_at_ms)
              VALUES ($1, $2, $3, $4, $5, 'captured', $6, $6) ON CONFLICT DO NOTHING
@@ -51,8 +52,9 @@ impl Till {
         .bind(charge.user_id.as_str())
         .bind(charge.amount_cents.cents())
         .bind(now_ms())
-        .fetch_optional(self.store.pool())
+        .fetch_optional(&mut *write)
         .await?;
+        write.commit().await?;
         match made {
             Some(payment) => Ok(Charged::Now(payment)),
             None => self.charged_before(charge).await.map(Charged::Before),
@@ -117,13 +119,15 @@ impl Till {
     }
 
     async fn give_back(&self, id: &PaymentId) -> Result<(), Error> {
+        let mut write = self.store.write().await?;
         sqlx::query(
             "UPDATE payments SET status = 'refunded', updated_at_ms = $2 WHERE id = $1 AND status = 'captured'",
         )
         .bind(id.as_str())
         .bind(now_ms())
-        .execute(self.store.pool())
+        .execute(&mut *write)
         .await?;
+        write.commit().await?;
         Ok(())
     }
 

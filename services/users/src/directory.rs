@@ -78,8 +78,8 @@ impl Directory {
         new: &NewUser,
         password_hash: Option<String>,
     ) -> Result<User, Error> {
-        let now = now_ms();
-        sqlx::query_as(
+        let (now, mut write) = (now_ms(), self.store.write().await?);
+        let user = sqlx::query_as(
             "INSERT INTO users (id, name, email, role, password_hash, created_at_ms, updated_at_ms)
              VALUES ($1, $2, $3, $4, $5, $6, $6)
              RETURNING id, name, email, role, created_at_ms, updated_at_ms",
@@ -90,9 +90,11 @@ impl Directory {
         .bind(new.role.as_str())
         .bind(password_hash)
         .bind(now)
-        .fetch_one(self.store.pool())
+        .fetch_one(&mut *write)
         .await
-        .map_err(taken)
+        .map_err(taken)?;
+        write.commit().await?;
+        Ok(user)
     }
 
     /// # Errors
@@ -103,7 +105,8 @@ impl Directory {
         new: &Replacement,
         password_hash: Option<String>,
     ) -> Result<User, Error> {
-        sqlx::query_as(
+        let mut write = self.store.write().await?;
+        let user = sqlx::query_as(
             "UPDATE users SET name = $2, email = $3, role = $4, password_hash = COALESCE($5, password_hash), updated_at_ms = $6
              WHERE id = $1
              RETURNING id, name, email, role, created_at_ms, updated_at_ms",
@@ -114,19 +117,22 @@ impl Directory {
         .bind(new.role.as_str())
         .bind(password_hash)
         .bind(now_ms())
-        .fetch_optional(self.store.pool())
+        .fetch_optional(&mut *write)
         .await
-        .map_err(taken)?
-        .ok_or_else(|| Error::not_found("user", id.as_str()))
+        .map_err(taken)?;
+        write.commit().await?;
+        user.ok_or_else(|| Error::not_found("user", id.as_str()))
     }
 
     /// # Errors
     /// 404 `not_found`.
     pub async fn delete(&self, id: &UserId) -> Result<(), Error> {
+        let mut write = self.store.write().await?;
         let done = sqlx::query("DELETE FROM users WHERE id = $1")
             .bind(id.as_str())
-            .execute(self.store.pool())
+            .execute(&mut *write)
             .await?;
+        write.commit().await?;
         match done.rows_affected() {
             0 => Err(Error::not_found("user", id.as_str())),
             _ => Ok(()),

@@ -154,6 +154,11 @@ impl Publisher {
         self.confirm(now);
     }
 
+    /// Number of keys that are published.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.borrow().len()
+    }
+
     /// Consul says that nothing has changed.
     pub fn confirm(&self, now: Instant) {
         self.confirmed.send_replace(Some(now));

@@ -210,7 +210,9 @@ impl Balancer {
         if let Some(sample) = Outcome::BodyCut.sample(elapsed) {
             node.latency.record(sample, true, self.epoch.stamp(now));
         }
-        let transition = node.breaker.late_failure(pick.generation(), now, rng)?;
+        let transition = node
+            .breaker
+            .late_failure(pick.receipt(), Source::default(), now, rng)?;
         Some(self.noted(node, transition, now))
     }
 

@@ -37,6 +37,13 @@ pub struct Breaker {
     closed: AtomicBool,
 }
 
+/// What is left of a permit that was settled: enough to say later that the call failed after all.
+#[derive(Clone, Copy, Debug)]
+pub struct Receipt {
+    generation: u64,
+    probe: bool,
+}
+
 /// Leave to make one call; dropping it unsettled gives it back.
 #[derive(Debug)]
 pub struct Permit {
@@ -101,14 +108,15 @@ impl Breaker {
         self.change(|machine| machine.settle(&token, verdict, elapsed, source, now, rng))
     }
 
-    /// Adds one failure to a call already settled in that generation: its body was cut short.
+    /// Adds one failure to a call already settled: its body was cut short.
     pub fn late_failure(
         &self,
-        generation: u64,
+        receipt: Receipt,
+        source: Source<'_>,
         now: Instant,
         rng: &mut dyn Rng,
     ) -> Option<Transition> {
-        self.change(|machine| machine.late_failure(generation, now, rng))
+        self.change(|machine| machine.late_failure(receipt, source, now, rng))
     }
 
     /// Lets a probe pass at once: the registry saw the upstream recover.
@@ -187,6 +195,15 @@ impl Permit {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.token.as_ref().map_or(0, Token::generation)
+    }
+
+    /// To be kept beside an answer whose body still flows.
+    #[must_use]
+    pub fn receipt(&self) -> Receipt {
+        Receipt {
+            generation: self.generation(),
+            probe: self.is_probe(),
+        }
     }
 
     /// Whether the call is a probe.

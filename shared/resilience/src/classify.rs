@@ -59,6 +59,16 @@ const PENALTY: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(30);
 
 impl Outcome {
+    /// What it means where the upstream was given less time than its calls have: that the time ran out, as we saw it or
+    /// as the upstream itself said, is nobody's failure then.
+    #[must_use]
+    pub fn in_too_little_time(self) -> Self {
+        match self {
+            Self::AttemptTimeout | Self::Answered { status: 504, .. } => Self::DeadlineShort,
+            other => other,
+        }
+    }
+
     /// The judgement.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
@@ -168,6 +178,21 @@ mod tests {
         ] {
             assert_eq!(outcome.verdict(), Verdict::Neutral);
             assert_eq!(outcome.sample(Duration::from_millis(1)), None);
+        }
+    }
+
+    #[test]
+    fn who_had_too_little_time_did_not_fail_by_running_out_of_it() {
+        for ran_out in [Outcome::AttemptTimeout, answered(504)] {
+            assert_eq!(ran_out.in_too_little_time(), Outcome::DeadlineShort);
+        }
+        for other in [
+            Outcome::ConnectRefused,
+            Outcome::Reset,
+            answered(500),
+            answered(200),
+        ] {
+            assert_eq!(other.clone().in_too_little_time(), other);
         }
     }
 

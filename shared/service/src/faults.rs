@@ -135,6 +135,13 @@ impl Faults {
         Ok(())
     }
 
+    /// Those of Consul's KV store that are still set.
+    pub(crate) fn of_the_store(&self) -> Vec<Fault> {
+        let active = self.active();
+        let stored = active.iter().filter(|one| one.origin == Origin::Kv);
+        stored.map(|one| one.fault.clone()).collect()
+    }
+
     /// Takes one away; whether it was there.
     pub fn remove(&self, id: &str) -> bool {
         let mut found = false;

@@ -1,17 +1,17 @@
 //! JSON calls to an upstream, over awc: one client per upstream and worker.
 //!
-//! A call is made once. It may go to another instance only when no connection came about, because
-//! then nothing was written; every other failure is the caller's to handle. It ends within the
-//! deadline it was given, carries what is left of it along, and speaks in the caller's trace.
-//! What is known of awc's traps is in `call/transport.rs`.
+//! A call is made once, unless its caller brings a rule for retries, which only the gateway does
+//! (`call/again.rs`). It ends within the deadline it was given, carries what is left of it along, and
+//! speaks in the caller's trace. What is known of awc's traps is in `call/transport.rs`.
 
+mod again;
 mod request;
 mod transport;
 
 pub use request::Request;
 
 use crate::error::Error;
-use crate::lease::{Call, Lease};
+use crate::lease::Lease;
 use crate::pool::Pool;
 use actix_web::http::Method;
 use request::Prepared;
@@ -41,19 +41,42 @@ struct Time {
     shortened: bool,
 }
 
+/// An attempt that is over.
+struct Ended {
+    result: Result<Answer, Trouble>,
+    outcome: Outcome,
+    time: Time,
+}
+
 impl Time {
-    fn of(given: Option<Deadline>, configured: Duration, now: Instant) -> Self {
-        let own = Deadline::after(now, configured);
-        match given {
-            Some(given) if given.at() < own.at() => Self {
+    /// What a caller with a rule for retries gives is the whole time that there is: nobody had more before.
+    fn of(request: &Prepared, configured: Duration, now: Instant) -> Self {
+        let own = Deadline::after(now, request.timeout.unwrap_or(configured));
+        match request.deadline {
+            Some(given) if given.at() < own.at() || request.retry.is_some() => Self {
                 deadline: given,
-                shortened: true,
+                shortened: request.retry.is_none(),
             },
             _ => Self {
                 deadline: own,
                 shortened: false,
             },
         }
+    }
+
+    /// What an outcome means in this time.
+    fn judged(self, outcome: Outcome) -> Outcome {
+        if self.shortened {
+            outcome.in_too_little_time()
+        } else {
+            outcome
+        }
+    }
+}
+
+impl Ended {
+    fn nothing_written(&self) -> bool {
+        self.result.as_ref().is_err_and(Trouble::nothing_written)
     }
 }
 
@@ -95,91 +118,77 @@ impl Client {
 
     async fn run(&self, request: Prepared) -> Result<Answer, Error> {
         let started = Instant::now();
-        let timeout = request.timeout.unwrap_or(self.pool.config().timeout());
-        let time = Time::of(request.deadline, timeout, started);
+        let time = Time::of(&request, self.pool.config().timeout(), started);
         time.deadline
             .remaining(started)
             .ok_or_else(|| Error::deadline_exceeded(self.pool.name()))?;
+        if request.retry.is_some() {
+            self.pool.budget().request(started);
+        }
         let mut call = self.pool.admit(started)?;
         let mut lease = call.lease(request.idempotent(), started)?;
-        let result = loop {
+        let ended = loop {
             let attempt = self.attempt(&request, &mut lease, time, call.tried().len() - 1);
-            let result = call.watch(None, attempt).await;
-            if !result.as_ref().is_err_and(Trouble::nothing_written) {
-                break result;
-            }
-            match self.another(&mut call, &request) {
+            let ended = call.watch(None, attempt).await;
+            lease.give_place_back();
+            match self.another(&mut call, &request, &ended).await {
                 Some(next) => lease = next,
-                None => break result,
+                None => break ended,
             }
         };
-        match result {
-            Ok(answer) => {
-                call.settle(&answer.outcome(), Instant::now());
-                answer.judged(self.pool.name())
-            }
-            Err(trouble) => Err(self.give_up(call, &trouble, time.shortened)),
+        call.settle(&ended.outcome, Instant::now());
+        match ended.result {
+            Ok(answer) => answer.judged(self.pool.name()),
+            Err(trouble) => Err(self.explain(&trouble, &ended.outcome)),
         }
     }
 
-    /// An instance that was not tried yet, if there is one: nothing was written, so the call has not been made.
-    fn another(&self, call: &mut Call, request: &Prepared) -> Option<Lease> {
-        let before = call.tried().len();
-        if before >= MOST_INSTANCES {
-            return None;
-        }
-        let lease = call.lease(request.idempotent(), Instant::now()).ok()?;
-        let new = !call.tried()[..before].contains(&lease.endpoint().id);
-        if new {
-            self.pool.retried("not_connected");
-        }
-        new.then_some(lease)
-    }
-
+    /// One attempt, in the time that the call has, or in its share of it where another may follow.
     async fn attempt(
         &self,
         request: &Prepared,
         lease: &mut Lease,
         time: Time,
-        resend: usize,
-    ) -> Result<Answer, Trouble> {
+        before: usize,
+    ) -> Ended {
         let now = Instant::now();
-        let remaining = time.deadline.remaining(now).unwrap_or(Duration::ZERO);
-        let resend = u32::try_from(resend).unwrap_or(u32::MAX);
+        let remaining = time.deadline.remaining(now).unwrap_or_default();
+        let given = request.retry.as_ref().map_or(remaining, |rule| {
+            rule.attempt_timeout(remaining, before < rule.most as usize)
+        });
+        let resend = u32::try_from(before).unwrap_or(u32::MAX);
         let attempt = lease.attempt(&self.metrics, request.method.as_str(), resend);
         let exchange = self.transport.exchange(
             request,
             lease.endpoint().address,
             attempt.headers(),
-            time.deadline.hand_on(now),
+            Deadline::after(now, given).hand_on(now),
         );
-        let result = timeout(remaining, exchange)
-            .await
-            .unwrap_or(Err(Trouble::Late));
-        match &result {
-            Ok(answer) => {
-                lease.settle(&answer.outcome(), Instant::now());
-                if answer.draining {
-                    lease.rest_draining(Instant::now());
-                }
-                attempt.finish(Ok(answer.status));
-            }
-            Err(trouble) => {
-                lease.settle(&trouble.outcome(time.shortened), Instant::now());
-                attempt.finish(Err(trouble.error_type()));
-            }
+        let result = timeout(given, exchange).await.unwrap_or(Err(Trouble::Late));
+        let outcome = time.judged(
+            result
+                .as_ref()
+                .map_or_else(Trouble::outcome, Answer::outcome),
+        );
+        lease.settle(&outcome, Instant::now());
+        if result.as_ref().is_ok_and(|answer| answer.draining) {
+            lease.rest_draining(Instant::now());
         }
-        result
+        let seen = result.as_ref().map(|answer| answer.status);
+        attempt.finish(seen.map_err(Trouble::error_type));
+        Ended {
+            result,
+            outcome,
+            time,
+        }
     }
 
-    /// Tells the service's breaker, and says what happened. Running out of less time than the call's
-    /// configured timeout is nobody's failure: the caller was late.
-    fn give_up(&self, call: Call, trouble: &Trouble, shortened: bool) -> Error {
-        let outcome = trouble.outcome(shortened);
-        call.settle(&outcome, Instant::now());
+    /// Why there is no answer. Running out of less time than the call's configured timeout is nobody's failure: the
+    /// caller was late.
+    fn explain(&self, trouble: &Trouble, outcome: &Outcome) -> Error {
         let upstream = self.pool.name();
         let error = match trouble {
-            Trouble::Late if matches!(outcome, Outcome::DeadlineShort) => {
+            Trouble::Late if *outcome == Outcome::DeadlineShort => {
                 Error::deadline_exceeded(upstream)
             }
             Trouble::Late => Error::timeout(upstream),

@@ -67,8 +67,8 @@ impl PoolConfig {
     }
 
     /// Attempts that may run at a time.
-    pub fn most_in_flight(&self) -> i64 {
-        i64::from(self.most_in_flight.get())
+    pub fn most_in_flight(&self) -> usize {
+        self.most_in_flight.get() as usize
     }
 }
 

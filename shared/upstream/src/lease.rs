@@ -10,12 +10,13 @@ use crate::error::Error;
 use crate::pool::Pool;
 use crate::stream::Flow;
 use resilience::balancer::{Ask, Pick, PickReason};
-use resilience::breaker::{Permit, Source};
+use resilience::breaker::{Permit, Receipt, Source};
 use resilience::classify::Outcome;
 use resilience::endpoint::{Endpoint, EndpointId};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use telemetry::http::{Attempt, ClientMetrics, Peer};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout_at;
 
 /// A draining endpoint rests this long, or until Consul's next answer leaves it out.
@@ -34,14 +35,24 @@ pub struct Call {
 /// One attempt on one endpoint.
 #[derive(Debug)]
 pub struct Lease {
+    pool: Arc<Pool>,
     pick: Pick,
-    place: Place,
+    place: Option<Place>,
+    told: Option<Told>,
+}
+
+/// What the service's breaker was told of a call, for the case that the answer's body is cut after all.
+#[derive(Debug)]
+pub struct Told {
+    receipt: Receipt,
+    tried: Vec<EndpointId>,
 }
 
 /// One of the upstream's places: as many attempts as it has may run at a time.
 #[derive(Debug)]
 struct Place {
     pool: Arc<Pool>,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Call {
@@ -92,7 +103,12 @@ impl Call {
                     pool.ejected(&pick.endpoint().id, transition);
                 }
                 self.tried.push(pick.endpoint().id.clone());
-                Ok(Lease { place, pick })
+                Ok(Lease {
+                    pool: pool.clone(),
+                    pick,
+                    place: Some(place),
+                    told: None,
+                })
             }
             Err(none) => {
                 pool.meter.refused("no_endpoint");
@@ -140,11 +156,11 @@ impl Call {
         }
     }
 
-    /// Tells the service's breaker the final result, retries included.
-    pub fn settle(mut self, outcome: &Outcome, now: Instant) {
-        let Some(permit) = self.permit.take() else {
-            return;
-        };
+    /// Tells the service's breaker the final result, retries included. Whose answer still flows takes what is returned
+    /// along with it ([`Lease::carry`]).
+    pub fn settle(mut self, outcome: &Outcome, now: Instant) -> Option<Told> {
+        let permit = self.permit.take()?;
+        let receipt = permit.receipt();
         let elapsed = now.saturating_duration_since(self.since);
         let source = source(&self.pool, &self.tried);
         let settled = self.pool.breaker.settle(
@@ -158,6 +174,10 @@ impl Call {
         if let Some(transition) = settled {
             self.pool.tripped(&transition);
         }
+        Some(Told {
+            receipt,
+            tried: self.tried,
+        })
     }
 }
 
@@ -183,7 +203,17 @@ impl Lease {
     }
 
     fn pool(&self) -> &Pool {
-        &self.place.pool
+        &self.pool
+    }
+
+    /// The attempt is over, and others may have its place while its request waits for another attempt.
+    pub fn give_place_back(&mut self) {
+        self.place = None;
+    }
+
+    /// Takes along what the service's breaker was told of this answer.
+    pub fn carry(&mut self, told: Option<Told>) {
+        self.told = told;
     }
 
     /// Starts the attempt's span and clock.
@@ -207,7 +237,7 @@ impl Lease {
 
     /// Tells the endpoint's breaker and the balancer what came of the attempt. The slot stays taken.
     pub fn settle(&mut self, outcome: &Outcome, now: Instant) {
-        let pool = &self.place.pool;
+        let pool = &self.pool;
         let settled = pool
             .balancer
             .settle(&mut self.pick, outcome, now, &mut rand::rng());
@@ -216,14 +246,22 @@ impl Lease {
         }
     }
 
-    /// The body broke off after a good head: one failure more.
+    /// The body broke off after a good head: one failure more, for the endpoint and for its service.
     pub fn body_cut(&mut self, now: Instant) {
-        let pool = &self.place.pool;
+        let pool = &self.pool;
         let cut = pool
             .balancer
             .late_failure(&self.pick, now, &mut rand::rng());
         if let Some(ejection) = cut {
             pool.ejected(&ejection.id, &ejection.transition);
+        }
+        let tripped = self.told.take().and_then(|told| {
+            let source = source(pool, &told.tried);
+            pool.breaker
+                .late_failure(told.receipt, source, now, &mut rand::rng())
+        });
+        if let Some(transition) = tripped {
+            pool.tripped(&transition);
         }
     }
 
@@ -245,10 +283,12 @@ fn source<'a>(pool: &Pool, tried: &'a [EndpointId]) -> Source<'a> {
 
 impl Place {
     fn take(pool: &Arc<Pool>) -> Option<Self> {
-        let in_flight = pool.meter.in_flight();
-        in_flight.inc();
-        let place = Self { pool: pool.clone() };
-        (in_flight.get() <= pool.config().most_in_flight()).then_some(place)
+        let permit = pool.places.clone().try_acquire_owned().ok()?;
+        pool.meter.in_flight().inc();
+        Some(Self {
+            pool: pool.clone(),
+            _permit: permit,
+        })
     }
 }
 

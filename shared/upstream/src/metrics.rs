@@ -9,6 +9,7 @@ use prometheus::{
 };
 use resilience::balancer::PickReason;
 use resilience::breaker::{State, Transition};
+use resilience::retry::Refusal;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The metrics of all pools of one process; clones share them.
@@ -32,6 +33,8 @@ pub struct Metrics {
     ejected: IntGaugeVec,
     /// Attempts after the first, by what the one before met.
     retries: IntCounterVec,
+    /// Failed attempts that another could have bettered and that had none, by why.
+    retries_refused: IntCounterVec,
 }
 
 /// The metrics of one pool.
@@ -109,11 +112,20 @@ impl Metrics {
                 "Attempts after the first, by what the one before met.",
                 "reason",
             )?,
+            retries_refused: counter(
+                registry,
+                "lictor_retries_refused_total",
+                "Failed attempts that another could have bettered and that had none, by why.",
+                "reason",
+            )?,
         })
     }
 
     /// One upstream's part; its series exist from now on.
     pub(crate) fn of(&self, upstream: &str) -> Meter {
+        // An alert watches this one: it starts at 0, so that the first refusal is a change.
+        self.retries_refused
+            .with_label_values(&[upstream, Refusal::Budget.as_str()]);
         Meter {
             upstream: upstream.to_owned(),
             picks: PickReason::ALL
@@ -172,6 +184,13 @@ impl Meter {
         self.all
             .retries
             .with_label_values(&[&*self.upstream, reason])
+            .inc();
+    }
+
+    pub(crate) fn not_retried(&self, refusal: Refusal) {
+        self.all
+            .retries_refused
+            .with_label_values(&[&*self.upstream, refusal.as_str()])
             .inc();
     }
 }

@@ -13,11 +13,11 @@ use consul::View;
 use resilience::balancer::{Balancer, BalancerConfig};
 use resilience::breaker::{Breaker, BreakerConfig, Mode, State, Transition};
 use resilience::endpoint::{EndpointId, Snapshot, Zone};
-use resilience::retry::Budget;
+use resilience::retry::{Budget, Refusal};
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// An upstream service, shared by all workers of the process.
 pub struct Pool {
@@ -26,6 +26,7 @@ pub struct Pool {
     view: View,
     own: View,
     budget: Budget,
+    pub(crate) places: Arc<Semaphore>,
     pub(crate) balancer: Balancer,
     pub(crate) breaker: Arc<Breaker>,
     pub(crate) meter: Meter,
@@ -58,6 +59,9 @@ impl Pool {
             slow_call: rule.slow.as_ref().map(|slow| slow.call),
             breaker: Breaker::new(rule),
             budget: Budget::new(),
+            places: Arc::new(Semaphore::new(
+                config.most_in_flight().min(Semaphore::MAX_PERMITS),
+            )),
             config,
             view,
             own,
@@ -125,6 +129,13 @@ impl Pool {
     /// Counts an attempt after the first.
     pub fn retried(&self, reason: &'static str) {
         self.meter.retried(reason);
+    }
+
+    /// Counts a failed attempt after which there is none, if another could have done better.
+    pub fn not_retried(&self, refusal: Refusal) {
+        if refusal != Refusal::Final {
+            self.meter.not_retried(refusal);
+        }
     }
 
     /// The time after which a call counts as slow, if slowness opens the breaker.

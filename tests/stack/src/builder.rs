@@ -3,10 +3,11 @@
 //! The defaults are those of a test: one instance of each service in two zones, one gateway, free ports, an empty state directory.
 //! `cargo stack up` changes them to well-known ports and data that stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::binaries::SERVICES;
+use crate::companions::Companion;
 use crate::error::Error;
 use crate::reporter::Reporter;
 use crate::stack::Stack;
@@ -27,6 +28,7 @@ pub struct Builder {
     pub(crate) fresh: bool,
     pub(crate) well_known_ports: bool,
     pub(crate) otlp: Option<String>,
+    pub(crate) companions: BTreeSet<Companion>,
     pub(crate) extra: Vec<(Option<String>, String, String)>,
     pub(crate) reporter: Reporter,
 }
@@ -46,6 +48,7 @@ impl Default for Builder {
             fresh: true,
             well_known_ports: false,
             otlp: None,
+            companions: BTreeSet::new(),
             extra: Vec::new(),
             reporter: Reporter::silent(),
         }
@@ -123,6 +126,12 @@ impl Builder {
         self
     }
 
+    /// What watches it; with Jaeger, spans go there.
+    pub fn with(mut self, companions: impl IntoIterator<Item = Companion>) -> Self {
+        self.companions.extend(companions);
+        self
+    }
+
     /// A setting for every process, as in the environment: `LICTOR_SECTION__KEY`.
     pub fn set(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.extra.push((None, key.into(), value.into()));
@@ -170,7 +179,10 @@ impl Builder {
         if !self.zones.iter().all(good_name) {
             return bad("a zone's name is 1 to 32 of a-z, 0-9 and -");
         }
-        let distinct: std::collections::BTreeSet<_> = self.zones.iter().collect();
+        if self.otlp.is_some() && self.companions.contains(&Companion::Jaeger) {
+            return bad("spans go to one collector: --otlp, or --with jaeger");
+        }
+        let distinct: BTreeSet<_> = self.zones.iter().collect();
         if distinct.len() < self.zones.len() {
             return bad("each zone can be named once");
         }

@@ -106,13 +106,7 @@ impl Stack {
             let State::Ended(exit) = instance.unit.state() else {
                 return None;
             };
-            let program = instance.unit.program();
-            Some(Error::Died {
-                name: instance.name().to_owned(),
-                exit,
-                log: program.log.clone(),
-                tail: program.last_words(8),
-            })
+            Some(instance.unit.died(exit))
         })
     }
 }

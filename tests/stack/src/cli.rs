@@ -98,6 +98,9 @@ pub struct Up {
     /// Send traces to this collector (OTLP over HTTP) instead of keeping them in memory
     #[arg(long, value_name = "URL")]
     pub otlp: Option<String>,
+    /// What watches it: jaeger, prometheus
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub with: Vec<stack::companions::Companion>,
     /// Run these binaries, whatever they are (the runner's own tests do)
     #[arg(long, hide = true, value_name = "FOLDER")]
     pub binaries: Option<std::path::PathBuf>,
@@ -190,7 +193,7 @@ pub struct Test {
     /// Only this step
     #[arg(long, value_name = "STEP")]
     pub only: Option<String>,
-    /// Jaeger, PostgreSQL, compose and the long drills too (reserved)
+    /// What takes longer or needs more, too: compose, on a machine with a Docker engine
     #[arg(long)]
     pub full: bool,
 }

@@ -97,7 +97,7 @@ impl Consul {
     pub async fn leader(&self) -> Result<(), Error> {
         wait::until("Consul's leader", LEADER, || async {
             if let crate::unit::State::Ended(exit) = self.unit.state() {
-                return Ok(Err(self.died(exit)));
+                return Ok(Err(self.unit.died(exit)));
             }
             let answer = self
                 .client
@@ -125,16 +125,6 @@ impl Consul {
             return Err(format!("{path} answered {}", answer.status));
         };
         Ok(entries.iter().filter_map(entry).collect())
-    }
-
-    fn died(&self, exit: String) -> Error {
-        let program = self.unit.program();
-        Error::Died {
-            name: NAME.to_owned(),
-            exit,
-            log: program.log.clone(),
-            tail: program.last_words(8),
-        }
     }
 }
 

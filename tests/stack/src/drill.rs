@@ -3,8 +3,10 @@
 //! Each drill is one file below `drill/` and one entry of `DRILLS`: it brings up three instances of each service over two zones, breaks something, and holds what it measured against what was promised.
 //! A drill is bounded in time and count, asks only the addresses that it started itself, and takes everything down again; a run of `cargo stack up` beside it is not touched.
 //! `cargo stack drill NAME` and the end-to-end tests run the same code, the tests with the short terms.
+//! Short terms see a broken promise on a busy machine without being broken by it: `again.rs` says how.
 
 // What all drills stand on.
+mod again;
 mod audit;
 mod findings;
 mod ground;
@@ -27,6 +29,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::error::Error;
+use again::while_late;
 
 pub use findings::{Finding, Findings, Verdict};
 pub use terms::Terms;
@@ -47,37 +50,37 @@ pub const DRILLS: &[Drill] = &[
     Drill {
         name: "kill-instance",
         promise: "one of three killed, again and again: no error on idempotent requests, no order placed twice",
-        run: |terms| Box::pin(kill_instance::run(terms)),
+        run: |terms| Box::pin(while_late(terms, move || kill_instance::run(terms))),
     },
     Drill {
         name: "freeze-instance",
         promise: "one of three frozen: at most 0.1 % errors, all in the first 2 s; traffic back within 10 s of the thaw",
-        run: |terms| Box::pin(freeze_instance::run(terms)),
+        run: |terms| Box::pin(while_late(terms, move || freeze_instance::run(terms))),
     },
     Drill {
         name: "rate-limit",
         promise: "100 a second and a burst of 20 are exactly that, over all workers and over two gateways",
-        run: |terms| Box::pin(rate_limit::run(terms)),
+        run: |terms| Box::pin(while_late(terms, move || rate_limit::run(terms))),
     },
     Drill {
         name: "idempotency",
         promise: "orders with a key over a wire that resets connections: each key makes one order",
-        run: |terms| Box::pin(idempotency::run(terms)),
+        run: |terms| Box::pin(while_late(terms, move || idempotency::run(terms))),
     },
     Drill {
         name: "overload",
         promise: "three times what the gateway can take: 90 % of its best is still done, the rest is refused at once",
-        run: |terms| Box::pin(overload::run(terms)),
+        run: |terms| Box::pin(while_late(terms, move || overload::run(terms))),
     },
     Drill {
         name: "slow-service",
         promise: "one service slow, then failing: the breaker opens soon, fails fast, and the other services do not notice",
-        run: |terms| Box::pin(slow_service::run(terms)),
+        run: |terms| Box::pin(while_late(terms, move || slow_service::run(terms))),
     },
     Drill {
         name: "retry-budget",
         promise: "half of the calls fail: retries help, and never multiply the load",
-        run: |terms| Box::pin(retry_budget::run(terms)),
+        run: |terms| Box::pin(while_late(terms, move || retry_budget::run(terms))),
     },
     Drill {
         name: "cascade",

@@ -42,7 +42,11 @@ mod unit;
 
 // What looks at it.
 pub mod client;
+pub mod companions;
+pub mod dashboards;
+pub mod jaeger;
 pub mod load;
+pub mod prometheus;
 pub mod sink;
 
 // What breaks it.
@@ -53,7 +57,7 @@ mod error;
 mod keys;
 pub mod parts;
 pub mod place;
-mod ports;
+pub mod ports;
 mod reporter;
 pub mod wait;
 

@@ -106,6 +106,15 @@ impl Place {
         self.state.join("consul.json")
     }
 
+    pub fn prometheus_data(&self) -> PathBuf {
+        self.state.join("prometheus")
+    }
+
+    /// The repository's configuration with this run's addresses.
+    pub fn prometheus_config(&self) -> PathBuf {
+        self.state.join("prometheus.yml")
+    }
+
     /// The gateway's overlay: generated keys and what only a native run sets.
     pub fn overlay(&self) -> PathBuf {
         self.state.join("gateway.toml")

@@ -24,6 +24,8 @@ pub struct Record {
     pub gateway_ops: SocketAddr,
     pub gateway_admin: SocketAddr,
     pub consul: SocketAddr,
+    pub prometheus: Option<SocketAddr>,
+    pub jaeger: Option<SocketAddr>,
     pub control: PathBuf,
     pub keys: Keys,
     pub children: Vec<Child>,

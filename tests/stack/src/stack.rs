@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::builder::Builder;
 use crate::client::Client;
+use crate::companions::Companions;
 use crate::consul::{self, Consul};
 use crate::error::Error;
 use crate::instance::Instance;
@@ -32,6 +33,7 @@ pub struct Parts {
     pub keys: Keys,
     pub consul: Consul,
     pub sink: Option<Sink>,
+    pub companions: Companions,
     pub gateways: Vec<Instance>,
     pub services: Vec<Instance>,
     pub reporter: Reporter,
@@ -115,6 +117,11 @@ impl Stack {
         &self.0.parts.services
     }
 
+    /// What watches it.
+    pub fn companions(&self) -> &Companions {
+        &self.0.parts.companions
+    }
+
     /// The sink, when traces are kept here.
     pub(crate) fn collector(&self) -> Option<&Sink> {
         self.0.parts.sink.as_ref()
@@ -179,7 +186,8 @@ impl Parts {
             .iter()
             .chain(&self.services)
             .map(|instance| &instance.unit)
-            .chain([&self.consul.unit]);
+            .chain([&self.consul.unit])
+            .chain(self.companions.units().map(|(unit, _)| unit));
         units.for_each(|unit| unit.abandon());
     }
 }

@@ -7,14 +7,17 @@ use std::time::{Duration, Instant};
 
 use crate::binaries;
 use crate::builder::Builder;
+use crate::companions::Companions;
 use crate::consul::Consul;
 use crate::control;
 use crate::error::Error;
 use crate::instance::{Addresses, Instance, Surroundings};
+use crate::jaeger::Jaeger;
 use crate::keys::Keys;
 use crate::parts;
 use crate::place::Place;
 use crate::ports;
+use crate::prometheus::Prometheus;
 use crate::record::{Child, Lock, Record};
 use crate::sink::Sink;
 use crate::stack::{Parts, Stack};
@@ -63,7 +66,19 @@ pub async fn start(wishes: Builder) -> Result<Stack, Error> {
         ports::any()
     };
     let consul = Consul::prepare(&place, binary.path, address, &wishes.reporter)?;
-    let sink = match wishes.otlp {
+    let companions = Companions::prepare(
+        &place,
+        &wishes.companions,
+        consul.address(),
+        wishes.well_known_ports,
+        &wishes.reporter,
+    )
+    .await?;
+    let collector = wishes
+        .otlp
+        .clone()
+        .or(companions.jaeger.as_ref().map(Jaeger::otlp));
+    let sink = match collector {
         Some(_) => None,
         None => Some(
             Sink::start(if wishes.well_known_ports {
@@ -74,9 +89,7 @@ pub async fn start(wishes: Builder) -> Result<Stack, Error> {
             .await?,
         ),
     };
-    let otlp = wishes
-        .otlp
-        .clone()
+    let otlp = collector
         .or(sink.as_ref().map(Sink::url))
         .expect("one of the two is there");
     let around = Surroundings {
@@ -93,6 +106,7 @@ pub async fn start(wishes: Builder) -> Result<Stack, Error> {
         keys,
         consul,
         sink,
+        companions,
         gateways,
         services,
         reporter: wishes.reporter.clone(),
@@ -121,7 +135,9 @@ async fn bring_up(stack: &Stack, wishes: &Builder, begin: Instant) -> Result<Tim
         binaries::check(place).map(|()| begin.elapsed())
     };
     let electing = async { consul.leader().await.map(|()| begin.elapsed()) };
-    (timings.built, timings.consul) = tokio::try_join!(building, electing)?;
+    let companions = stack.companions().start();
+    ((timings.built, timings.consul), ()) =
+        tokio::try_join!(async { tokio::try_join!(building, electing) }, companions)?;
 
     for instance in stack.instances() {
         instance.start()?;
@@ -198,7 +214,10 @@ impl Stack {
     /// Who runs, for a second shell; written again whenever a process is started.
     pub(crate) fn write_record(&self) -> Result<(), Error> {
         let consul = std::iter::once(&self.consul().unit);
-        let units = consul.chain(self.instances().map(|instance| &instance.unit));
+        let watching = self.companions().units().map(|(unit, _)| unit);
+        let units = consul
+            .chain(self.instances().map(|instance| &instance.unit))
+            .chain(watching);
         let children = units.filter_map(|unit| {
             unit.process()
                 .map(|process| Child::new(unit.name(), process.pid()))
@@ -210,6 +229,12 @@ impl Stack {
             gateway_ops: gateway.ops,
             gateway_admin: gateway.admin,
             consul: self.consul().address(),
+            prometheus: self
+                .companions()
+                .prometheus
+                .as_ref()
+                .map(Prometheus::address),
+            jaeger: self.companions().jaeger.as_ref().map(Jaeger::address),
             control: self.place().control_socket(),
             keys: self.keys().clone(),
             children: children.collect(),

@@ -59,7 +59,12 @@ impl Stack {
             Some(self.consul().address()),
             "",
         ));
+        let watching = self.companions().units();
+        let watching: Vec<Row> = watching
+            .map(|(unit, address)| row(unit, "", Some(address), ""))
+            .collect();
         rows.sort_by_key(|row| (row.name == consul::NAME, !row.name.starts_with("gateway")));
+        rows.extend(watching);
         Table(rows)
     }
 }

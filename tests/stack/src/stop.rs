@@ -1,4 +1,4 @@
-//! The stop order, once, as a list: gateways, services, Consul.
+//! The stop order, once, as a list: gateways, services, Consul, and what watched them.
 //!
 //! Each is asked (SIGTERM), drains, and is killed only when its time is up.
 
@@ -7,13 +7,14 @@ use crate::instance::{DRAIN, Instance};
 use crate::stack::Stack;
 
 impl Stack {
-    /// Ends everything in drain order: gateways, services, Consul; the names of those that had to be killed.
+    /// Ends everything in drain order: gateways, services, Consul, companions; the names of those that had to be killed.
     pub async fn stop(self) -> Vec<String> {
         let mut killed = drain(self.gateways()).await;
         killed.extend(drain(self.services()).await);
         if !self.consul().unit.stop(DRAIN).await {
             killed.push(consul::NAME.to_owned());
         }
+        killed.extend(self.companions().stop().await);
         killed
     }
 }

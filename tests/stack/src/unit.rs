@@ -152,6 +152,16 @@ impl Unit {
         }
     }
 
+    /// The error that says that it ended by itself, and its last words.
+    pub fn died(&self, exit: String) -> Error {
+        Error::Died {
+            name: self.name().to_owned(),
+            exit,
+            log: self.program.log.clone(),
+            tail: self.program.last_words(8),
+        }
+    }
+
     /// Reports, once, when this process ends unasked.
     pub fn watch(self: &std::sync::Arc<Self>, process: Process) {
         let unit = std::sync::Arc::downgrade(self);

@@ -3,6 +3,7 @@
 use std::{
     io::{ErrorKind, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,6 +13,7 @@ use std::{
 
 use super::{ENDED, ITEMS, SLACK};
 use crate::{
+    crowded,
     rig::{Rig, request},
     upstream::Upstream,
     wire::{Wire, eventually},
@@ -36,17 +38,20 @@ struct Slow {
 
 #[test]
 fn a_thousand_clients_that_are_slow_with_their_first_head_are_let_go() {
+    let _crowd = crowded();
     let (rig, good) = gateway();
     watch(false, &rig, good);
 }
 
 #[test]
 fn a_thousand_clients_that_are_slow_with_their_second_head_are_let_go() {
+    let _crowd = crowded();
     let (rig, good) = gateway();
     watch(true, &rig, good);
 }
 
 fn gateway() -> (Rig, Good) {
+    descriptors_for(4 * CROWD as u64);
     let rig = Rig::with(
         "[server]\nhead_timeout_ms = 2000\nconnections_per_address = 2000\n\
          [limits]\naddress = { requests = 100000, per_ms = 1000, burst = 100000 }\n\
@@ -55,6 +60,27 @@ fn gateway() -> (Rig, Good) {
     );
     let good = Good::start(rig.address);
     (rig, good)
+}
+
+/// Both ends of each connection are here, beside those of other tests: a plain shell allows 1024.
+fn descriptors_for(needed: u64) {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let mut files = limits
+        .lines()
+        .filter_map(|line| line.strip_prefix("Max open files"));
+    let soft = files.next().and_then(|line| line.split_whitespace().next());
+    let soft: Option<u64> = soft.and_then(|soft| soft.parse().ok());
+    if soft.is_none_or(|soft| soft >= needed) {
+        return;
+    }
+    let raised = Command::new("prlimit")
+        .arg(format!("--pid={}", std::process::id()))
+        .arg(format!("--nofile={needed}:"))
+        .status();
+    assert!(
+        raised.is_ok_and(|status| status.success()),
+        "{needed} descriptors are needed and {soft:?} allowed; raise the limit with: ulimit -n {needed}"
+    );
 }
 
 fn watch(second: bool, rig: &Rig, good: Good) {

@@ -1,6 +1,7 @@
 //! What is never paid comes back.
 
-use crate::api::{Api, directory, settings_with};
+use crate::api::{Answer, Api, directory, settings_with};
+use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// Far more than a sweep takes; a test that waits this long has failed.
@@ -21,7 +22,64 @@ async fn the_sweep_gives_back_what_ran_out() {
     }
     assert_eq!(
         api.confirm(1).await.problem(),
-        (410, "reservation_closed", "")
+        (410, "reservation_expired", ""),
+        "not closed: the same attempt can hold it again"
+    );
+}
+
+#[actix_web::test]
+async fn who_asks_again_for_what_is_held_has_the_whole_time_anew() {
+    let directory = directory();
+    let api = Api::start(&directory, settings_with(60_000, NEVER_MS)).await;
+    api.stock("A", 10).await;
+    let first = api.reserve(1, &[("A", 4)]).await;
+    let ends = |answer: &Answer| answer.body["expires_at_ms"].as_i64().unwrap();
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let again = api.reserve(1, &[("A", 4)]).await;
+        assert_eq!((again.status, &again.body["status"]), (200, &json!("held")));
+        if ends(&again) > ends(&first) {
+            break;
+        }
+        assert!(Instant::now() < until, "it still ends at {}", ends(&again));
+    }
+    assert_eq!(api.counts("A").await, (10, 4, 6), "held once");
+}
+
+#[actix_web::test]
+async fn many_that_ran_out_are_given_back_to_the_one_who_finds_too_little() {
+    const ORDERS: u32 = 30;
+    let directory = directory();
+    let api = Api::start(&directory, settings_with(1, NEVER_MS)).await;
+    api.stock("A", i64::from(ORDERS)).await;
+    api.stock("B", i64::from(ORDERS) * 2).await;
+    for n in 0..ORDERS {
+        let made = api.reserve(n, &[("A", 1), ("B", 2)]).await;
+        assert_eq!(made.status, 201, "{made:?}");
+    }
+    let until = Instant::now() + PATIENCE;
+    let all = i64::from(ORDERS);
+    let mut last = api.reserve(ORDERS, &[("A", all), ("B", 1)]).await;
+    while last.status != 201 {
+        assert!(Instant::now() < until, "last seen: {last:?}");
+        last = api.reserve(ORDERS, &[("A", all), ("B", 1)]).await;
+    }
+    assert_eq!(api.counts("A").await, (all, all, 0));
+    assert_eq!(api.counts("B").await, (2 * all, 1, 2 * all - 1));
+}
+
+#[actix_web::test]
+async fn what_ran_out_stays_where_it_is_while_there_is_enough() {
+    let directory = directory();
+    let api = Api::start(&directory, settings_with(1, NEVER_MS)).await;
+    api.stock("A", 10).await;
+    for n in 0..5 {
+        assert_eq!(api.reserve(n, &[("A", 2)]).await.status, 201);
+    }
+    assert_eq!(
+        api.counts("A").await,
+        (10, 10, 0),
+        "nobody had to wait for a sweep"
     );
 }
 

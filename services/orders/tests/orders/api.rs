@@ -153,7 +153,15 @@ impl Shop {
 
 /// A real inventory on this directory's store.
 pub async fn inventory(directory: &TempDir) -> Running {
-    let settings = json!({"inventory": {"seed": true}, "reservations": {"ttl_ms": 60_000, "sweep_ms": 60_000}});
+    inventory_with(directory, 60_000, 60_000).await
+}
+
+/// One whose reservations run out after `ttl_ms`, looked for every `sweep_ms`.
+pub async fn inventory_with(directory: &TempDir, ttl_ms: u64, sweep_ms: u64) -> Running {
+    let settings = json!({
+        "inventory": {"seed": true},
+        "reservations": {"ttl_ms": ttl_ms, "sweep_ms": sweep_ms},
+    });
     let store = testing::store(
         &inventory::MIGRATIONS,
         &directory.path().join("inventory.db"),

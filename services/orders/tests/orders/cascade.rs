@@ -1,9 +1,11 @@
 //! Inventory is slow, failing, hanging or dead: orders are taken from what was last known of it, and
 //! settled when it is back.
 
-use crate::api::{Api, PATIENCE, Shop, directory, payments, settings, settings_but};
+use crate::api::{
+    Api, PATIENCE, Shop, directory, inventory_with, payments, settings, settings_but,
+};
 use crate::client::{Answer, Http};
-use crate::peer::{Peer, Reply, Script, failing, hanging, nobody, ten_of_a, well};
+use crate::peer::{Peer, Reply, Script, failing, hanging, nobody, slow_to_charge, ten_of_a, well};
 use futures_util::future::join_all;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -254,7 +256,14 @@ async fn two_reconcilers_share_what_is_left_and_do_none_of_it_twice() {
     let taken = join_all((0..ORDERS).map(|_| blind.order(&[("A", 1)]))).await;
     let ids: Vec<&str> = taken.iter().map(pending).collect();
     drop(blind);
-    let small = || settings_but(&[("reconciler.batch", 4)]);
+    // A step that outlasts the patience is rightly done again: here no machine is that slow.
+    let small = || {
+        settings_but(&[
+            ("reconciler.batch", 4),
+            ("reconciler.patience_ms", 30_000),
+            ("reconciler.claim_ms", 120_000),
+        ])
+    };
     let healed = [
         Api::start(&directory, small(), &[inventory.address], &money).await,
         Api::start(&directory, small(), &[inventory.address], &money).await,
@@ -279,6 +288,77 @@ fn plenty_of_a(asked: &str) -> Reply {
         ),
         _ => ten_of_a(asked),
     }
+}
+
+/// Inventory that gave the pieces away before they were paid.
+fn ran_out(asked: &str) -> Reply {
+    match asked.ends_with("/confirm") {
+        true => Reply::Now(
+            410,
+            json!({"code": "reservation_expired", "detail": "it ran out", "status": 410}),
+        ),
+        false => ten_of_a(asked),
+    }
+}
+
+#[actix_web::test]
+async fn an_order_whose_reservation_runs_out_while_it_is_charged_is_held_again_and_confirmed() {
+    let directory = directory();
+    let (inventory, payments) = (Peer::start(ran_out), Peer::start(well));
+    let (stock, money) = ([inventory.address], [payments.address]);
+    let api = Api::start(&directory, settings(), &stock, &money).await;
+    let id = pending(&api.order(&[("A", 1)]).await).to_owned();
+    // Reserve and confirm, and both again by the reconciler.
+    inventory.was_asked(4).await;
+    assert_eq!(
+        api.show(&id).await.text("status"),
+        "pending_inventory_check",
+        "running out is nobody's decision"
+    );
+    inventory.becomes(ten_of_a);
+    api.until(&id, "confirmed").await;
+    let asked = payments.asked();
+    assert!(
+        asked.iter().all(|asked| asked == "POST /payments"),
+        "the same charge, never given back: {asked:?}"
+    );
+}
+
+#[actix_web::test]
+async fn an_order_that_outlives_its_reservation_takes_its_pieces_from_the_real_inventory_again() {
+    let directory = directory();
+    let short_lived = inventory_with(&directory, 300, 10).await;
+    let payments = Peer::start(slow_to_charge);
+    let stock = [short_lived.address];
+    let http = Http::new(&short_lived.url);
+    let item = json!({"name": "Test item", "price_cents": 250, "stock": 10});
+    assert_eq!(http.put("/inventory/items/A", item).await.status, 200);
+    let api = Api::start(&directory, settings(), &stock, &[payments.address]).await;
+    let placing = async {
+        let taken = api.order(&[("A", 4)]).await;
+        pending(&taken).to_owned()
+    };
+    let running_out = async {
+        payments.was_asked(1).await;
+        let until = Instant::now() + PATIENCE;
+        while http.get("/inventory/items/A").await.body["reserved"] != 0 {
+            assert!(Instant::now() < until, "it never ran out");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        payments.open_gate();
+    };
+    let (id, ()) = tokio::join!(placing, running_out);
+    api.until(&id, "confirmed").await;
+    let item = http.get("/inventory/items/A").await.body;
+    assert_eq!((&item["stock"], &item["reserved"]), (&json!(6), &json!(0)));
+    assert!(
+        payments
+            .asked()
+            .iter()
+            .all(|asked| asked == "POST /payments"),
+        "{:?}",
+        payments.asked()
+    );
 }
 
 #[actix_web::test]

@@ -8,6 +8,7 @@ mod cascade;
 mod client;
 mod flaky;
 mod idempotency;
+mod keep;
 mod life;
 mod once;
 mod peer;

@@ -5,9 +5,10 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::net::TcpSocket;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 /// What a peer does with one request.
 pub enum Reply {
@@ -25,7 +26,7 @@ pub type Script = fn(&str) -> Reply;
 pub struct Peer {
     pub address: SocketAddr,
     script: Arc<Mutex<Script>>,
-    asked: Arc<Mutex<Vec<String>>>,
+    asked: Arc<watch::Sender<Vec<String>>>,
     given_ms: Arc<Mutex<Vec<u64>>>,
     gate: Arc<watch::Sender<bool>>,
 }
@@ -100,7 +101,7 @@ impl Peer {
         let peer = Self {
             address: listener.local_addr().unwrap(),
             script: Arc::new(Mutex::new(script)),
-            asked: Arc::default(),
+            asked: Arc::new(watch::Sender::default()),
             given_ms: Arc::default(),
             gate: Arc::new(watch::Sender::new(false)),
         };
@@ -136,16 +137,14 @@ impl Peer {
 
     /// Method and path of every request so far, but for those that only look at the stock.
     pub fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+        self.asked.borrow().clone()
     }
 
     /// Waits for so many requests.
     pub async fn was_asked(&self, times: usize) {
-        let until = Instant::now() + PATIENCE;
-        while self.asked().len() < times {
-            assert!(Instant::now() < until, "asked only for {:?}", self.asked());
-            tokio::task::yield_now().await;
-        }
+        let mut asked = self.asked.subscribe();
+        let enough = timeout(PATIENCE, asked.wait_for(|asked| asked.len() >= times)).await;
+        assert!(enough.is_ok(), "asked only for {:?}", self.asked());
     }
 }
 
@@ -153,10 +152,10 @@ async fn answer(peer: web::Data<Peer>, request: HttpRequest) -> HttpResponse {
     let asked = format!("{} {}", request.method(), request.path());
     let script = *peer.script.lock().unwrap();
     if asked != LOOK {
-        peer.asked.lock().unwrap().push(asked.clone());
         let given = request.headers().get("x-request-timeout-ms");
         let given = given.map(|given| given.to_str().unwrap().parse::<u64>().unwrap());
         peer.given_ms.lock().unwrap().extend(given);
+        peer.asked.send_modify(|all| all.push(asked.clone()));
     }
     let (status, body) = match script(&asked) {
         Reply::Never => std::future::pending().await,

@@ -23,16 +23,26 @@ pub struct Answer {
 }
 
 pub fn settings() -> Settings {
-    settings_with_queue(10_000)
+    settings_with(10_000, 1)
+}
+
+/// Sign-ins that wait so long for their turn.
+pub fn settings_with_queue(queue_ms: u64) -> Settings {
+    settings_with(queue_ms, 1)
+}
+
+/// Keys that are published so long before they sign.
+pub fn settings_publishing_ahead(publish_ahead_s: u32) -> Settings {
+    settings_with(10_000, publish_ahead_s)
 }
 
 /// New hashes are cheap; those of the demo users are real, half a second each in a debug build.
-pub fn settings_with_queue(queue_ms: u64) -> Settings {
+fn settings_with(queue_ms: u64, publish_ahead_s: u32) -> Settings {
     serde_json::from_value(json!({
         "users": {"seed": true},
         "password": {"memory_kib": 64, "passes": 1, "queue_ms": queue_ms},
         "token": {"issuer": "lictor-users", "audience": "lictor", "lifetime_s": 900},
-        "keys": {"publish_ahead_s": 1},
+        "keys": {"publish_ahead_s": publish_ahead_s},
     }))
     .unwrap()
 }

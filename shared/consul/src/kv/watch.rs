@@ -112,7 +112,14 @@ impl Watch {
         }
         match step {
             Step::Onwards => After::Answer,
-            Step::Backwards => After::Restart,
+            Step::Backwards => {
+                tracing::warn!(
+                    prefix = self.prefix,
+                    keys = self.publisher.len(),
+                    "Consul follows another history: settings that it does not know are back at their defaults"
+                );
+                After::Restart
+            }
         }
     }
 

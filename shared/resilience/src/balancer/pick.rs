@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::node::{Node, Seat};
-use crate::breaker::{Permit, Transition};
+use crate::breaker::{Permit, Receipt, Transition};
 use crate::endpoint::{Endpoint, EndpointId};
 
 /// What a call needs.
@@ -38,7 +38,7 @@ pub struct Pick {
     seat: Arc<Seat>,
     reason: PickReason,
     permit: Option<Permit>,
-    generation: u64,
+    receipt: Receipt,
     probe: bool,
     transition: Option<Transition>,
     started: Instant,
@@ -78,7 +78,7 @@ impl Pick {
         Self {
             seat: Arc::clone(seat),
             reason,
-            generation: permit.generation(),
+            receipt: permit.receipt(),
             probe: permit.is_probe(),
             permit: Some(permit),
             transition,
@@ -125,8 +125,8 @@ impl Pick {
         &self.seat.node
     }
 
-    pub(super) fn generation(&self) -> u64 {
-        self.generation
+    pub(super) fn receipt(&self) -> Receipt {
+        self.receipt
     }
 
     pub(super) fn take_permit(&mut self) -> Option<Permit> {

@@ -12,7 +12,8 @@ use super::phase::Phase;
 use super::tally::Tally;
 use super::wait::Wait;
 use super::{
-    BreakerConfig, BreakerStatus, Mode, Reason, RejectReason, Rejected, Source, State, Transition,
+    BreakerConfig, BreakerStatus, Mode, Reason, Receipt, RejectReason, Rejected, Source, State,
+    Transition,
 };
 use crate::classify::Verdict;
 use crate::ejection::{Limit, Place};
@@ -176,22 +177,23 @@ impl Machine {
 
     pub(super) fn late_failure(
         &mut self,
-        generation: u64,
+        receipt: Receipt,
+        source: Source<'_>,
         now: Instant,
         rng: &mut dyn Rng,
     ) -> Option<Transition> {
-        if generation != self.generation || self.mode == Mode::Disabled {
+        if receipt.generation != self.generation || self.mode == Mode::Disabled {
             return None;
         }
         match self.phase {
             Phase::Closed { .. } => {
-                self.tally.late_failure(now);
+                self.tally.late_failure(source, now);
                 self.note_refusal(Verdict::Failure);
-                let reason = self.tally.verdict(&self.config, Source::default(), now)?;
+                let reason = self.tally.verdict(&self.config, source, now)?;
                 self.open(reason, now, rng)
             }
-            Phase::HalfOpen { .. } => self.open(Reason::ProbeFailed, now, rng),
-            Phase::Open { .. } => None,
+            Phase::HalfOpen { .. } if receipt.probe => self.open(Reason::ProbeFailed, now, rng),
+            Phase::HalfOpen { .. } | Phase::Open { .. } => None,
         }
     }
 

@@ -75,7 +75,7 @@ impl Tally {
     }
 
     /// A call counted before has failed after all.
-    pub(super) fn late_failure(&mut self, now: Instant) {
+    pub(super) fn late_failure(&mut self, source: Source<'_>, now: Instant) {
         let counts = Counts {
             calls: 0,
             failures: 1,
@@ -83,6 +83,7 @@ impl Tally {
         };
         self.add(counts, now);
         self.failures_in_row += 1;
+        self.note(source, |sources| sources.failed(source, now));
     }
 
     /// Why it should open now, if it should; `source` is who was called last.

@@ -30,15 +30,18 @@ impl Wait {
         let mut least = Duration::ZERO;
         match phase {
             Phase::Closed { since: Some(since) } => self.forgive(now, *since),
-            // A failed probe never waits less than the time before it, whatever the dice say.
+            // After a failed probe the dice fall above the time before it.
             Phase::HalfOpen { .. } => least = self.last,
             _ => {}
         }
         let (low, high) = config.jitter;
         let doubled = config.open_for * 2_u32.pow(self.trips);
+        let low = low
+            .max(least.as_secs_f64() / doubled.as_secs_f64())
+            .min(high);
         let drawn = doubled.mul_f64(rng.random_range(low..=high));
         self.trips = (self.trips + 1).min(MOST_TRIPS);
-        self.last = drawn.max(least).min(config.longest);
+        self.last = drawn.min(config.longest);
         self.last
     }
 

@@ -54,8 +54,11 @@ impl<K: Hash + Eq + Clone> StateStore for Bounded<K> {
             InMemoryState::default()
         });
         if !added {
-            // Another worker was faster: its reservation stands for both.
-            self.keys.fetch_sub(1, Ordering::Relaxed);
+            // Another worker was faster: its reservation stands for both. A pruning may have forgotten this one.
+            let fewer = |keys: usize| Some(keys.saturating_sub(1));
+            let _ = self
+                .keys
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
         }
         state.measure_and_replace(&NotKeyed::NonKey, decide)
     }

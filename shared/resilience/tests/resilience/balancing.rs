@@ -135,39 +135,56 @@ fn failing_fast_does_not_attract_traffic() {
     assert_eq!(fleet.census(1_000).get("sick"), None);
 }
 
+/// The set of a version: six instances in two zones, whose ids carry it.
+fn set_of(version: u64) -> Vec<Endpoint> {
+    (0..6)
+        .map(|at| endpoint(&format!("{version}-{at}"), ["a", "b"][at % 2]))
+        .collect()
+}
+
+/// The version of the set that this instance is in.
+fn version_of(id: &EndpointId) -> u64 {
+    let (version, _) = id.as_str().split_once('-').unwrap();
+    version.parse().unwrap()
+}
+
 #[test]
 fn readers_see_the_old_set_or_the_new_and_never_a_mix() {
-    let sets = ["old", "new"].map(|set| -> Vec<Endpoint> {
-        (0..6)
-            .map(|at| endpoint(&format!("{set}-{at}"), ["a", "b"][at % 2]))
-            .collect()
-    });
-    let fleet = Fleet::new(sets[0].clone());
+    let fleet = Fleet::new(set_of(1));
     let (balancer, now, done) = (&fleet.balancer, fleet.now, AtomicBool::new(false));
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 let mut rng = SmallRng::seed_from_u64(3);
                 while !done.load(Ordering::Relaxed) {
-                    let names: Vec<String> = balancer
-                        .status(now)
+                    let before = balancer.version();
+                    let seats = balancer.status(now);
+                    let seen: Vec<u64> = seats
                         .iter()
-                        .map(|seat| seat.endpoint.id.to_string())
+                        .map(|seat| version_of(&seat.endpoint.id))
                         .collect();
-                    assert_eq!(names.len(), 6);
-                    assert!(
-                        names.iter().all(|name| name[..3] == names[0][..3]),
-                        "{names:?}"
-                    );
-                    balancer
+                    assert_eq!(seen, [seen[0]; 6], "a mix");
+                    let between = balancer.version();
+                    let pick = balancer
                         .pick(&IDEMPOTENT, now, &mut rng)
                         .expect("there is always an endpoint");
+                    let picked = version_of(&pick.endpoint().id);
+                    let after = balancer.version();
+                    assert!(
+                        (before..=between).contains(&seen[0]),
+                        "saw {} from {before} to {between}",
+                        seen[0]
+                    );
+                    assert!(
+                        (between..=after).contains(&picked),
+                        "picked of {picked} from {between} to {after}"
+                    );
                 }
             });
         }
-        for version in 2..2 + cases::SWAPS as usize {
-            let set = sets[version % 2].clone();
-            balancer.update(&Snapshot::new(version as u64, set), &BTreeMap::new(), now);
+        for version in 2..2 + u64::from(cases::SWAPS) {
+            let snapshot = Snapshot::new(version, set_of(version));
+            balancer.update(&snapshot, &BTreeMap::new(), now);
         }
         done.store(true, Ordering::Relaxed);
     });

@@ -75,13 +75,69 @@ fn a_body_cut_after_its_head_adds_a_failure_to_that_generation_only() {
         Instant::now(),
         SmallRng::seed_from_u64(1),
     );
-    let generation = breaker.status(now).generation;
+    let receipt = breaker.try_acquire(now).unwrap().0.receipt();
     calls(&breaker, 4, Verdict::Failure, now);
-    let transition = breaker.late_failure(generation, now, &mut rng).unwrap();
+    let nobody = Source::default();
+    let transition = breaker
+        .late_failure(receipt, nobody, now, &mut rng)
+        .unwrap();
     assert_eq!(transition.reason, Reason::ConsecutiveFailures);
     let open = breaker.status(now);
-    assert_eq!(breaker.late_failure(generation, now, &mut rng), None);
+    assert_eq!(breaker.late_failure(receipt, nobody, now, &mut rng), None);
     assert_eq!(breaker.status(now), open);
+}
+
+#[test]
+fn a_service_whose_answers_are_all_cut_is_open_after_ten_of_them_and_one_cutting_instance_is_not() {
+    for (endpoints, peers, opens) in [(2, true, true), (1, false, true), (1, true, false)] {
+        let (breaker, now, mut rng) = (
+            Breaker::new(BreakerConfig::service()),
+            Instant::now(),
+            SmallRng::seed_from_u64(1),
+        );
+        let ids = ["a1", "a2"].map(EndpointId::new);
+        for call in 0..10 {
+            let asked = [ids[call % endpoints].clone()];
+            let source = Source {
+                endpoints: &asked,
+                peers,
+            };
+            let (permit, _) = breaker.try_acquire(now).unwrap();
+            let (receipt, quick) = (permit.receipt(), Duration::from_millis(1));
+            let head = breaker.settle(permit, Verdict::Success, quick, source, now, &mut rng);
+            let cut = breaker.late_failure(receipt, source, now, &mut rng);
+            assert_eq!(
+                head.or(cut).is_some(),
+                opens && call == 9,
+                "{endpoints} {peers} {call}"
+            );
+        }
+    }
+}
+
+#[test]
+fn under_observation_a_cut_answer_that_was_no_probe_ends_no_probing() {
+    let (breaker, mut now, mut rng) = (
+        Breaker::new(BreakerConfig::service()),
+        Instant::now(),
+        SmallRng::seed_from_u64(1),
+    );
+    breaker.set_mode(Mode::Observe, now);
+    calls(&breaker, 5, Verdict::Failure, now);
+    now += breaker.status(now).opens_for.unwrap();
+    let probes: Vec<_> = (0..3)
+        .map(|_| breaker.try_acquire(now).unwrap().0)
+        .collect();
+    let other = breaker.try_acquire(now).unwrap().0;
+    assert!(probes.iter().all(Permit::is_probe) && !other.is_probe());
+    let nobody = Source::default();
+    assert_eq!(
+        breaker.late_failure(other.receipt(), nobody, now, &mut rng),
+        None
+    );
+    assert_eq!(breaker.state(), State::HalfOpen);
+    let again = breaker.late_failure(probes[0].receipt(), nobody, now, &mut rng);
+    assert_eq!(again.unwrap().reason, Reason::ProbeFailed);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Taking endpoints out, and letting them back in.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use resilience::balancer::{Ask, NoEndpointReason, PickReason};
@@ -273,14 +273,14 @@ proptest! {
 
     #[test]
     fn in_flight_returns_to_zero_on_every_path(
-        steps in prop::collection::vec((0_u8..6, any::<prop::sample::Index>()), 1..100),
+        steps in prop::collection::vec((0_u8..7, any::<prop::sample::Index>()), 1..100),
     ) {
         let mut fleet = Fleet::new(three());
         let mut picks = Vec::new();
         for (step, at) in steps {
             match step {
                 0 | 1 => picks.extend(fleet.pick(&IDEMPOTENT)),
-                2 if !picks.is_empty() => {
+                2 | 5 if !picks.is_empty() => {
                     let at = at.index(picks.len());
                     let outcome = if step == 2 { OK } else { Outcome::Reset };
                     fleet.settle(&mut picks[at], &outcome);
@@ -291,7 +291,7 @@ proptest! {
                 }
                 4 if !picks.is_empty() => {
                     let pick = picks.swap_remove(at.index(picks.len()));
-                    fleet.balancer.late_failure(&pick, Instant::now(), &mut fleet.rng);
+                    fleet.balancer.late_failure(&pick, fleet.now, &mut fleet.rng);
                 }
                 _ => {
                     let mut endpoints = three();

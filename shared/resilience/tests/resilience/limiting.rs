@@ -80,22 +80,31 @@ proptest! {
     }
 }
 
-#[test]
-fn the_sum_over_all_workers_is_one_burst() {
-    let (limiter, _clock) = limiter(1, 1_000, 10);
-    let admitted: usize = std::thread::scope(|scope| {
-        let worker = || {
-            (0..1_000)
-                .filter(|_| admitted(limiter.check(&1, some(1))))
-                .count()
-        };
-        let workers: Vec<_> = (0..4).map(|_| scope.spawn(worker)).collect();
-        workers
-            .into_iter()
-            .map(|worker| worker.join().unwrap())
-            .sum()
-    });
-    assert_eq!(admitted, 1_000);
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases::WORKERS))]
+
+    #[test]
+    fn the_sum_over_all_workers_is_what_one_alone_would_get(
+        rate in 1_u32..200,
+        burst in 1_u32..400,
+        workers in 2_usize..6,
+        phases in prop::collection::vec((0_u64..2_000, 1_usize..200), 1..5),
+    ) {
+        let (shared, clock) = limiter(rate, burst, 10);
+        let (alone, of_alone) = limiter(rate, burst, 10);
+        for (pause, asks) in phases {
+            clock.advance(Duration::from_millis(pause));
+            of_alone.advance(Duration::from_millis(pause));
+            let worker = || (0..asks).filter(|_| admitted(shared.check(&1, some(1)))).count();
+            let together: usize = std::thread::scope(|scope| {
+                let running: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
+                running.into_iter().map(|one| one.join().unwrap()).sum()
+            });
+            let expected = (0..asks * workers).filter(|_| admitted(alone.check(&1, some(1)))).count();
+            prop_assert_eq!(together, expected);
+            prop_assert!(together <= burst as usize);
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use resilience::balancer::PickReason;
 use resilience::classify::Outcome;
-use resilience::endpoint::Zone;
+use resilience::endpoint::{Endpoint, Health, Snapshot, Zone};
 use resilience::zone::shares;
 
 use super::cases;
@@ -87,6 +87,71 @@ fn with_even_zones_every_endpoint_gets_the_same_within_a_twentieth() {
             .all(|count| (f64::from(*count) / fair - 1.0).abs() < 0.05),
         "{counts:?}"
     );
+}
+
+/// Who exists: for each id its zone and whether it may be called.
+fn population() -> impl Strategy<Value = Vec<(usize, bool)>> {
+    prop::collection::vec((0_usize..4, prop::bool::weighted(0.7)), 0..10)
+}
+
+fn endpoints(of: &[(usize, bool)]) -> Vec<Endpoint> {
+    let named = |(at, (zone, well)): (usize, &(usize, bool))| Endpoint {
+        health: if *well {
+            Health::Passing
+        } else {
+            Health::Critical
+        },
+        ever_passed: false,
+        // An instance does not move: its id names its zone.
+        ..endpoint(&format!("{}-{at}", NAMES[*zone]), NAMES[*zone])
+    };
+    of.iter().enumerate().map(named).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases::SHARES))]
+
+    #[test]
+    fn one_update_makes_shares_of_the_new_set_that_add_up_to_one(
+        before in population(),
+        after in population(),
+        callers in prop::collection::vec(0_u32..5, 4),
+        waited in 0_u64..15,
+    ) {
+        let (before, after, callers) = (endpoints(&before), endpoints(&after), by_zone(&callers));
+        let mut fleet = Fleet::new(before.clone());
+        fleet.wait(waited as f64);
+        fleet.balancer.update(&Snapshot::new(2, after.clone()), &callers, fleet.now);
+
+        let mut capacity: BTreeMap<Zone, f64> = BTreeMap::new();
+        for seat in fleet.balancer.status(fleet.now).iter().filter(|seat| seat.endpoint.eligible()) {
+            *capacity.entry(seat.endpoint.zone.clone()).or_insert(0.0) += seat.ramp;
+        }
+        let zones = fleet.balancer.zones(fleet.now);
+        let shown: BTreeMap<Zone, f64> = zones.iter().map(|zone| (zone.zone.clone(), zone.share)).collect();
+        prop_assert!(shown.keys().eq(capacity.keys()), "{shown:?} of {capacity:?}");
+        let sum: f64 = shown.values().sum();
+        prop_assert!((sum - f64::from(u8::from(!capacity.is_empty()))).abs() < 1e-6, "{shown:?}");
+
+        let local = |set: &[Endpoint]| set.iter().any(|one| one.eligible() && one.zone.as_str() == "a");
+        // Who comes back to a zone that was lost comes home step by step: `spilling` proves that.
+        if local(&before) || !local(&after) {
+            let mut expected: BTreeMap<Zone, f64> = BTreeMap::new();
+            for share in shares(&Zone::new("a"), &capacity, &callers, 0.0) {
+                *expected.entry(share.zone).or_insert(0.0) += share.fraction;
+            }
+            for (zone, share) in &shown {
+                let expected = expected.get(zone).copied().unwrap_or(0.0);
+                prop_assert!((share - expected).abs() < 1e-6, "{zone:?}: {share}, not {expected}");
+            }
+        }
+        for _ in 0..20 {
+            match fleet.pick(&super::fleet::IDEMPOTENT) {
+                Ok(pick) => prop_assert!(pick.endpoint().eligible() && after.contains(pick.endpoint()) || capacity.is_empty()),
+                Err(_) => prop_assert!(capacity.is_empty()),
+            }
+        }
+    }
 }
 
 #[test]

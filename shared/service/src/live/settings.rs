@@ -2,7 +2,7 @@
 
 use super::{Effect, Setting, parse};
 use crate::context::Context;
-use crate::faults::{Faults, parse_stored};
+use crate::faults::{Fault, Faults, parse_stored};
 use crate::identity::Identity;
 use serde::Deserialize;
 use std::cell::RefCell;
@@ -79,7 +79,12 @@ fn faults(identity: &Identity, faults: Faults) -> Setting {
         if !places.iter().any(|place| place == name) {
             return Ok(Effect::NotOurs);
         }
-        let mut wanted = accepted.borrow().clone();
+        let mut wanted: BTreeMap<String, Vec<Fault>> = accepted.borrow().clone();
+        // What an operator has cleared since stays cleared: the later one wins.
+        let standing = faults.of_the_store();
+        for list in wanted.values_mut() {
+            list.retain(|fault| standing.contains(fault));
+        }
         match value {
             // It was refused: nothing of it is in force.
             None if !wanted.contains_key(name) => return Ok(Effect::NotOurs),
@@ -156,6 +161,15 @@ mod tests {
         assert_eq!(setting.apply("users/a", None), Ok(Effect::Applied));
         assert_eq!(setting.apply("users/b", None), Ok(Effect::NotOurs));
         assert_eq!(set.list().len(), 2);
+    }
+
+    #[test]
+    fn what_was_cleared_since_stays_cleared_when_another_key_changes() {
+        let (set, setting) = breakable(true);
+        setting.apply("users", Some(&latency(100))).unwrap();
+        set.clear();
+        setting.apply("users/a", Some(&latency(200))).unwrap();
+        assert_eq!(set.list().len(), 1);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::transport::Answer;
 use crate::error::Error;
 use actix_web::http::Method;
 use resilience::deadline::Deadline;
+use resilience::retry::Retry;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -22,10 +23,12 @@ pub(super) struct Prepared {
     pub method: Method,
     pub path: String,
     pub subject: Option<String>,
+    pub scopes: Option<String>,
     pub key: Option<String>,
     pub repeatable: bool,
     pub deadline: Option<Deadline>,
     pub timeout: Option<Duration>,
+    pub retry: Option<Retry>,
     pub body: Option<Vec<u8>>,
 }
 
@@ -42,10 +45,12 @@ impl<'a> Request<'a> {
             method,
             path,
             subject: None,
+            scopes: None,
             key: None,
             repeatable: false,
             deadline: None,
             timeout: None,
+            retry: None,
             body: None,
         };
         Self {
@@ -70,6 +75,19 @@ impl<'a> Request<'a> {
     /// On whose behalf, as the gateway said.
     pub fn subject(mut self, subject: Option<&str>) -> Self {
         self.prepared.subject = subject.map(str::to_owned);
+        self
+    }
+
+    /// What whoever it is for was granted, as the gateway said.
+    pub fn scopes(mut self, scopes: Option<&str>) -> Self {
+        self.prepared.scopes = scopes.map(str::to_owned);
+        self
+    }
+
+    /// A call that failed is made again by this rule, out of the upstream's budget. For the gateway alone: nested
+    /// retries multiply.
+    pub fn retried_by(mut self, rule: &Retry) -> Self {
+        self.prepared.retry = Some(rule.clone());
         self
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Its connection pool is keyed by the URI's authority, so that is the instance's address, and
 //! `Host` says the same. It ends a cut body like a whole one, so lengths are compared and JSON
-//! has to parse. Its limit of 100 connections spans hosts, so every upstream has a client of its
-//! own. It follows redirects and waits 5 s by default; both are off, the deadline rules.
+//! has to parse. Its limit of 100 connections queues what comes on top; it is off, the upstream's own
+//! places refuse instead. It follows redirects and waits 5 s by default; both are off, the deadline rules.
 
 use super::request::Prepared;
 use crate::config::PoolConfig;
@@ -64,7 +64,8 @@ impl Transport {
     pub(super) fn new(config: &PoolConfig) -> Self {
         let connector = awc::Connector::new()
             .timeout(config.connect_timeout())
-            .conn_keep_alive(KEEP_IDLE);
+            .conn_keep_alive(KEEP_IDLE)
+            .limit(0);
         let client = awc::Client::builder()
             .connector(connector)
             .disable_timeout()
@@ -97,6 +98,9 @@ impl Transport {
         }
         if let Some(subject) = &request.subject {
             outgoing = outgoing.insert_header(("x-auth-subject", subject.as_str()));
+        }
+        if let Some(scopes) = &request.scopes {
+            outgoing = outgoing.insert_header(("x-auth-scopes", scopes.as_str()));
         }
         if let Some(key) = &request.key {
             outgoing = outgoing.insert_header(("idempotency-key", key.as_str()));
@@ -179,14 +183,11 @@ impl Answer {
 }
 
 impl Trouble {
-    /// `shortened`: the caller had been given less time than the call's configured timeout.
-    pub(super) fn outcome(&self, shortened: bool) -> Outcome {
+    pub(super) fn outcome(&self) -> Outcome {
         match self {
             Self::Unsendable(_) => Outcome::NotSent,
             Self::Refused => Outcome::ConnectRefused,
-            Self::Unconnected => Outcome::AttemptTimeout,
-            Self::Late if shortened => Outcome::DeadlineShort,
-            Self::Late => Outcome::AttemptTimeout,
+            Self::Unconnected | Self::Late => Outcome::AttemptTimeout,
             Self::Broken(_) => Outcome::Reset,
             Self::Senseless(_) => Outcome::Answered {
                 status: 502,

@@ -102,7 +102,7 @@ async fn an_error_of_the_upstream_keeps_its_code_its_status_and_its_field() {
 #[actix_web::test]
 async fn a_refused_instance_is_passed_over_and_ejected() {
     let well = upstream(|stream| answer(stream, ok("1"))).await;
-    let scene = Scene::of(&[nobody().await, well, nobody().await]);
+    let scene = Scene::of(&[nobody(), well, nobody()]);
     for _ in 0..20 {
         assert_eq!(scene.client.post("/").send::<Value>().await.unwrap(), 1);
     }
@@ -126,7 +126,7 @@ async fn a_refused_instance_is_passed_over_and_ejected() {
 
 #[actix_web::test]
 async fn when_everybody_refuses_the_call_fails_and_so_it_is_counted() {
-    let scene = Scene::of(&[nobody().await]);
+    let scene = Scene::of(&[nobody()]);
     let error = scene.get().await.unwrap_err();
     assert_eq!(
         (error.origin, error.status, &*error.code),

@@ -3,6 +3,7 @@
 
 mod scene;
 
+mod blame;
 mod bounds;
 mod calls;
 mod following;

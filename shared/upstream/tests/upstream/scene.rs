@@ -10,7 +10,7 @@ use prometheus::Registry;
 use resilience::endpoint::{Endpoint, Health, Weights};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use upstream::call::Client;
 use upstream::{EndpointId, Error, Metrics, Pool, PoolConfig, Zone};
 
@@ -60,10 +60,13 @@ pub async fn upstream<F: Future<Output = ()> + 'static>(
     address
 }
 
-/// A port on which nobody listens.
-pub async fn nobody() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    listener.local_addr().unwrap()
+/// An address where nobody listens, nor will: its socket stays bound.
+pub fn nobody() -> SocketAddr {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let address = socket.local_addr().unwrap();
+    std::mem::forget(socket);
+    address
 }
 
 /// Answers every request of a connection with these bytes.

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use stack::{Client, Place, Program};
 
+use super::system::turn;
+
 /// Configuration is checked before anything binds; a process that lives longer has accepted it.
 const SOON: Duration = Duration::from_secs(10);
 
@@ -38,6 +40,7 @@ fn said(output: &Output) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nonsense_ends_with_64_and_names_key_value_and_reason() {
+    let _turn = turn().await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bad.toml");
     let rows: &[(&str, &str, &[&str])] = &[
@@ -111,6 +114,7 @@ async fn nonsense_ends_with_64_and_names_key_value_and_reason() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_port_and_an_unwritable_store_are_told_in_one_clear_line() {
+    let _turn = turn().await;
     let folder = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -165,6 +169,7 @@ async fn a_taken_port_and_an_unwritable_store_are_told_in_one_clear_line() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_without_consul_serves_and_says_so() {
+    let _turn = turn().await;
     let folder = tempfile::tempdir().unwrap();
     let port = || {
         std::net::TcpListener::bind("127.0.0.1:0")
@@ -208,8 +213,9 @@ async fn a_service_without_consul_serves_and_says_so() {
     assert!(unit.stop(SOON).await, "it drains without Consul too");
 }
 
-#[test]
-fn the_version_is_told_without_a_configuration() {
+#[tokio::test]
+async fn the_version_is_told_without_a_configuration() {
+    let _turn = turn().await;
     for binary in [
         "gateway",
         "users",

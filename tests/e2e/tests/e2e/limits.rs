@@ -6,11 +6,16 @@ use futures_util::future::join_all;
 
 use super::system::{System, ok};
 
+/// `limits.groups.users` as it is shipped: a hundred a minute.
+const CELL: Duration = Duration::from_millis(600);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_130_requests_at_once_100_are_admitted_and_the_rest_are_told_when_to_come_back() {
     let system = System::start("limits").await;
     let client = system.client();
+    let begin = Instant::now();
     let answers = join_all((0..130).map(|_| client.get("/api/users?limit=1"))).await;
+    let took = begin.elapsed();
     let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
     let count = |status| {
         answers
@@ -23,10 +28,11 @@ async fn of_130_requests_at_once_100_are_admitted_and_the_rest_are_told_when_to_
         .find(|answer| ![200, 429].contains(&answer.status))
         .map(|answer| answer.text());
     assert_eq!(others, None);
-    // One cell comes back every 600 ms: a slow machine may see one or two more admitted.
+    // Cells come back while a slow machine is still asking.
+    let most = 100 + usize::try_from(took.as_millis() / CELL.as_millis()).unwrap();
     assert!(
-        (100..=102).contains(&count(200)),
-        "{} admitted, {} refused",
+        (100..=most).contains(&count(200)),
+        "{} admitted, {} refused in {took:?}",
         count(200),
         count(429)
     );

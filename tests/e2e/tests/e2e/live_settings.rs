@@ -10,14 +10,19 @@ use super::system::{System, eventually, ok};
 /// A round trip to Consul and the pace of the watch; the machine may be busy.
 const SOON: Duration = Duration::from_secs(10);
 
-struct Store(Client);
+/// Consul's KV store, below the prefix that the system reads.
+pub struct Store(Client);
 
 impl Store {
-    async fn put(&self, key: &str, value: &Value) {
+    pub fn of(system: &System) -> Self {
+        Self(Client::new(system.consul().address()))
+    }
+
+    pub async fn put(&self, key: &str, value: &Value) {
         ok(self.0.put(&format!("/v1/kv/lictor/{key}"), value).await);
     }
 
-    async fn delete(&self, key: &str) {
+    pub async fn delete(&self, key: &str) {
         ok(self.0.delete(&format!("/v1/kv/lictor/{key}")).await);
     }
 }
@@ -25,7 +30,7 @@ impl Store {
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_in_the_store_change_running_processes_and_bad_ones_do_not() {
     let system = System::start("live-settings").await;
-    let store = Store(Client::new(system.consul().address()));
+    let store = Store::of(&system);
     let (client, gateway) = (system.load_client(), system.gateway().addresses);
     let (admin, ops) = (Client::new(gateway.admin), Client::new(gateway.ops));
     let items = "/api/inventory/items";

@@ -11,11 +11,14 @@ mod system;
 
 mod bad_configuration;
 mod bad_input;
+mod compose;
 mod consul_outage;
 mod drills;
 mod failover;
+mod faults;
 mod limits;
 mod live_settings;
+mod prometheus;
 mod rolling_restart;
 mod shop;
 mod slow_clients;

@@ -6,13 +6,17 @@ use stack::Plan;
 
 use super::system::{System, second};
 
+const RATE: f64 = 100.0;
+/// Ten restarts take half a minute; a busy machine may need more.
+const LONGEST: Duration = Duration::from_secs(150);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_service_can_be_restarted_under_load_without_an_error() {
     let system = System::start("rolling").await;
     let load = system
         .load(Plan {
-            rate: 100.0,
-            duration: Duration::from_secs(45),
+            rate: RATE,
+            duration: LONGEST,
         })
         .await
         .unwrap();
@@ -26,12 +30,11 @@ async fn every_service_can_be_restarted_under_load_without_an_error() {
         load.mark(format!("{name} restarted"));
         system.restart(&name).await.unwrap();
     }
-    assert!(
-        load.elapsed() < Duration::from_secs(45),
-        "all ten within the load: {:?}",
-        load.elapsed()
-    );
-    let report = load.finish().await;
-    assert_eq!((report.requests, report.errors), (4_500, 0), "{report}");
+    let took = load.elapsed();
+    assert!(took < LONGEST, "all ten within the load: {took:?}");
+    let report = load.end().await;
+    assert_eq!(report.errors, 0, "{report}");
+    let sent = RATE * took.as_secs_f64();
+    assert!(report.requests as f64 >= 0.9 * sent, "{report}");
     system.stop().await;
 }

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde_json::Value;
 use stack::{Answer, Builder, Client, Load, Stack};
 use tokio::sync::{Mutex, MutexGuard};
@@ -83,6 +84,16 @@ pub fn ok(answer: Result<Answer, stack::Failure>) -> Answer {
         answer.text()
     );
     answer
+}
+
+/// Lets this process, and each that it starts, have that many descriptors: a plain shell allows 1024.
+pub fn descriptors_for(needed: usize) {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    assert!(
+        hard >= needed as u64,
+        "{needed} descriptors are needed and the hard limit is {hard}; raise it with: ulimit -Hn {needed}"
+    );
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
 }
 
 /// Waits until the load has run for so many seconds.

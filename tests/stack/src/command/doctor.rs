@@ -62,9 +62,14 @@ pub async fn run(fetch: Option<String>) -> Result<ExitCode, Error> {
                 ));
             }
             None => {
-                complete = false;
+                complete &= !part.required;
+                let need = if part.required {
+                    "everything needs it"
+                } else {
+                    "optional"
+                };
                 say::line(&format!(
-                    "missing  {:<11} everything needs it; {}",
+                    "missing  {:<11} {need}; {}",
                     part.name,
                     part.hint()
                 ));

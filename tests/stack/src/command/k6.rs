@@ -38,7 +38,7 @@ pub async fn run(flags: cli::K6) -> Result<ExitCode, Error> {
         )));
     }
     let record = running()?;
-    let prometheus = prometheus(flags.no_facts)?;
+    let prometheus = prometheus(&record, flags.no_facts)?;
     let k6 = parts::K6
         .get(&place, &Reporter::new(|line| say::note(&line)))
         .await?;
@@ -116,9 +116,11 @@ fn scenarios(place: &Place) -> Result<Vec<String>, Error> {
 }
 
 /// Where facts are asked; none only when none are wanted.
-fn prometheus(no_facts: bool) -> Result<Option<String>, Error> {
-    match std::env::var(PROMETHEUS) {
-        Ok(url) if !url.is_empty() => Ok(Some(url)),
+fn prometheus(record: &Record, no_facts: bool) -> Result<Option<String>, Error> {
+    let own = record.prometheus.map(|address| format!("http://{address}"));
+    let named = std::env::var(PROMETHEUS).ok().filter(|url| !url.is_empty());
+    match named.or(own) {
+        Some(url) => Ok(Some(url)),
         _ if no_facts => Ok(None),
         _ => Err(Error::Other(format!(
             "the server-side facts need Prometheus: cargo stack up --with prometheus (or {PROMETHEUS}=http://...); --no-facts leaves them out"

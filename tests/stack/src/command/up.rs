@@ -68,6 +68,7 @@ fn wishes(flags: &Up) -> Builder {
     if let Some(endpoint) = &flags.otlp {
         wishes = wishes.otlp(endpoint);
     }
+    wishes = wishes.with(flags.with.iter().copied());
     if let Some(folder) = &flags.binaries {
         wishes = wishes.binaries(folder).build(false);
     }
@@ -90,14 +91,22 @@ async fn screen(stack: &Stack, before_main: Duration, begin: Instant) -> String 
     let seconds = |time: Duration| time.as_secs_f64();
     let count = stack.instances().count();
     let whole = before_main + begin.elapsed();
+    let watching = stack
+        .companions()
+        .units()
+        .map(|(unit, address)| format!("  {:9}http://{address}", unit.name()));
+    let watching: Vec<String> = watching.collect();
     let moved = if at.public.port() == Addresses::WELL_KNOWN_PUBLIC {
         ""
     } else {
         "   (the usual ports are taken)"
     };
-    [
+    let lines = [
         String::new(),
-        format!("Lictor is up: {count} instances, registered, passing, each seen by all that need it ({:.1} s)", seconds(whole)),
+        format!(
+            "Lictor is up: {count} instances, registered, passing, each seen by all that need it ({:.1} s)",
+            seconds(whole)
+        ),
         format!(
             "first answer through the gateway {:.1} s after the command (cargo {:.1}, build {:.1}; Consul's leader at {:.1}, all passing at {:.1}, all seen at {:.1})",
             seconds(before_main + timings.first_answer),
@@ -108,8 +117,13 @@ async fn screen(stack: &Stack, before_main: Duration, begin: Instant) -> String 
             seconds(before_main + timings.settled),
         ),
         String::new(),
-        format!("  gateway  http://{}   ops http://{}   admin http://{}{moved}", at.public, at.ops, at.admin),
+        format!(
+            "  gateway  http://{}   ops http://{}   admin http://{}{moved}",
+            at.public, at.ops, at.admin
+        ),
         format!("  consul   {}/ui", stack.consul().url()),
+    ];
+    let rest = [
         format!("  logs     {}", stack.place().logs().display()),
         format!("  keys     {}  {}  admin token {}", keys.demo, keys.load, keys.admin_token),
         String::new(),
@@ -120,8 +134,9 @@ async fn screen(stack: &Stack, before_main: Duration, begin: Instant) -> String 
         "another shell: cargo stack status | kill users-a1 | restart users-a1 | zone down a | load | trace".to_owned(),
         "faults are enabled here: cargo stack fault inventory latency --ms 2000 --for 30s".to_owned(),
         "Ctrl-C drains and ends everything".to_owned(),
-    ]
-    .join("\n")
+    ];
+    let all: Vec<String> = lines.into_iter().chain(watching).chain(rest).collect();
+    all.join("\n")
 }
 
 /// An order that this shop can fill.

@@ -23,6 +23,8 @@ pub struct Finding {
     /// How many requests, rounds or calls that was measured on.
     pub n: usize,
     pub verdict: Verdict,
+    /// A time or a rate, not a count.
+    pub timed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -62,7 +64,23 @@ impl Findings {
             } else {
                 Verdict::Broken
             },
+            timed: false,
         });
+    }
+
+    /// The same for a time or a rate: another program on the machine can break it in a short run, and never holds it.
+    pub fn timed_promise(
+        &mut self,
+        what: impl Into<String>,
+        promise: impl Into<String>,
+        measured: impl fmt::Display,
+        n: usize,
+        held: bool,
+    ) {
+        self.promise(what, promise, measured, n, held);
+        if let Some(last) = self.findings.last_mut() {
+            last.timed = true;
+        }
     }
 
     pub fn tell(&mut self, what: impl Into<String>, measured: impl fmt::Display, n: usize) {
@@ -72,6 +90,7 @@ impl Findings {
             measured: measured.to_string(),
             n,
             verdict: Verdict::Told,
+            timed: false,
         });
     }
 
@@ -80,11 +99,19 @@ impl Findings {
     }
 
     pub fn held(&self) -> bool {
-        !self.findings.is_empty()
-            && self
-                .findings
-                .iter()
-                .all(|finding| finding.verdict != Verdict::Broken)
+        !self.findings.is_empty() && self.broken().next().is_none()
+    }
+
+    pub fn broken(&self) -> impl Iterator<Item = &Finding> {
+        self.findings
+            .iter()
+            .filter(|finding| finding.verdict == Verdict::Broken)
+    }
+
+    /// Takes over what a part of the drill found.
+    pub fn join(&mut self, part: Self) {
+        self.findings.extend(part.findings);
+        self.seen.extend(part.seen);
     }
 }
 

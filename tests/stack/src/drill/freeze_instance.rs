@@ -76,7 +76,7 @@ pub async fn run(terms: &Terms) -> Result<Findings, Error> {
     );
     let before = share(&report, &id, begin.saturating_sub(SECOND * 5)..begin);
     let back = back(&report, &id, thaw, before / 2.0);
-    findings.promise(
+    findings.timed_promise(
         "traffic back after the thaw",
         "<= 10 s",
         back.map_or("not seen".to_owned(), |time| {

@@ -44,7 +44,9 @@ impl Metrics {
             };
             series.name == name && labels.iter().all(carries)
         };
-        self.0.iter().filter(fits).map(|series| series.value).sum()
+        let found = self.0.iter().filter(fits);
+        // `sum` of nothing is -0.
+        found.fold(0.0, |sum, series| sum + series.value)
     }
 }
 

@@ -1,5 +1,6 @@
 //! How long and how hard: the full terms are those of the promise, the short ones fit into CI, and a person may set each.
 
+use crate::load::{Quantiles, Slice};
 use crate::reporter::Reporter;
 
 /// What a run of a drill is asked for.
@@ -55,7 +56,16 @@ impl Terms {
         self.count.unwrap_or(self.either(full, short))
     }
 
-    fn either<T>(&self, full: T, short: T) -> T {
+    /// Where a latency is held: at the client; in short terms in the gateway, because there the generator may share its two cores with a whole test suite.
+    pub(super) fn quantiles(&self, requests: &Slice<'_>) -> Quantiles {
+        if self.short {
+            requests.quantiles_inside()
+        } else {
+            requests.quantiles()
+        }
+    }
+
+    pub(super) fn either<T>(&self, full: T, short: T) -> T {
         if self.short { short } else { full }
     }
 }

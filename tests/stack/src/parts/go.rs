@@ -1,4 +1,4 @@
-//! Building a part from Go modules: the small module in `tests/stack/tools/NAME/` pins it and everything below it.
+//! Building a part from Go modules: the small module in `tests/stack/tools/` pins it and everything below it.
 //!
 //! The first build of Consul takes minutes on a small machine, so the time that went by is told while it runs.
 
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::process::Command;
 
 use super::find::on_path;
-use super::{Found, Part};
+use super::{Found, GoBuild, Part};
 use crate::place::Place;
 use crate::reporter::Reporter;
 
@@ -21,14 +21,14 @@ const WHOLE: Duration = Duration::from_secs(45 * 60);
 /// Builds into the cache; an error is a sentence for the list of what was tried.
 pub async fn build(
     part: &Part,
-    package: &str,
+    build: &GoBuild,
     place: &Place,
     reporter: &Reporter,
 ) -> Result<Found, String> {
     if on_path("go").is_none() {
         return Err("it cannot be built without Go".to_owned());
     }
-    let folder = place.root().join("tests/stack/tools").join(part.name);
+    let folder = place.root().join("tests/stack/tools").join(build.module);
     let temporary = part.unfinished().map_err(|error| error.to_string())?;
     let path = part.cached().map_err(|error| error.to_string())?;
 
@@ -38,9 +38,10 @@ pub async fn build(
     ));
     let begin = Instant::now();
     let child = Command::new("go")
-        .args(["build", "-trimpath", "-ldflags", "-s -w", "-o"])
+        .args(["build", "-trimpath", "-ldflags", &linking(part, build)])
+        .args(["-tags", build.tags, "-o"])
         .arg(&temporary)
-        .arg(package)
+        .arg(build.package)
         .current_dir(&folder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -85,4 +86,12 @@ pub async fn build(
         ),
         path,
     })
+}
+
+/// Without symbols, with the version.
+fn linking(part: &Part, build: &GoBuild) -> String {
+    let version = build
+        .version_in
+        .map(|variable| format!(" -X {variable}={}", part.version));
+    format!("-s -w{}", version.unwrap_or_default())
 }

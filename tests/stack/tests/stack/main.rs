@@ -8,6 +8,7 @@ mod life;
 mod load;
 mod parts;
 mod process;
+mod rules;
 mod sink;
 mod two_shells;
 mod verbs;

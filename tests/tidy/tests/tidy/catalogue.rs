@@ -1,6 +1,6 @@
 //! Every metric that the code names is in observability/README.md, and the other way round.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::sources;
 
@@ -8,7 +8,29 @@ use super::sources;
 const PREFIXES: &[&str] = &["lictor_", "http_server_", "http_client_"];
 
 /// Suffixes that the exposition format adds to a histogram's name.
-const SUFFIXES: &[&str] = &["_bucket", "_sum", "_count"];
+pub const SUFFIXES: &[&str] = &["_bucket", "_sum", "_count"];
+
+/// Where the catalogue is.
+pub fn text() -> String {
+    let path = sources::root().join("observability/README.md");
+    std::fs::read_to_string(path).expect("observability/README.md is the catalogue")
+}
+
+/// The tables of metrics, ours, recorded and those of others: name and labels.
+pub fn metrics() -> BTreeMap<String, BTreeSet<String>> {
+    let text = text();
+    let tables = text.split("\n\n").filter(|part| {
+        let head = part.lines().next().unwrap_or_default();
+        head.contains("metric | labels |")
+    });
+    let row = |line: &str| {
+        let (name, rest) = line.strip_prefix("| `")?.split_once("` |")?;
+        let labels = rest.split('|').next()?.split(',').map(str::trim);
+        let labels = labels.filter(|label| !label.is_empty());
+        Some((name.to_owned(), labels.map(str::to_owned).collect()))
+    };
+    tables.flat_map(str::lines).filter_map(row).collect()
+}
 
 fn is_metric(word: &str) -> bool {
     let shaped = word
@@ -32,8 +54,7 @@ fn named_in_code() -> BTreeSet<String> {
 
 /// The first column of the tables: names in backticks at the beginning of a row.
 fn named_in_catalogue() -> BTreeSet<String> {
-    let path = sources::root().join("observability/README.md");
-    let text = std::fs::read_to_string(path).expect("observability/README.md is the catalogue");
+    let text = text();
     let rows = text
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split('`').next());

@@ -1,4 +1,4 @@
-//! The house rules as tests: who may depend on whom, how large files may be, how things are named, that every metric is in the catalogue.
+//! The house rules as tests: who may depend on whom, how large files may be, how things are named, that every metric is in the catalogue every alert has its section, and dashboards show what there is.
 //!
 //! A rule that is broken says which, where, and what to do about it.
 //! The rules themselves are explained in ARCHITECTURE.md and shared/README.md.
@@ -8,8 +8,12 @@
 )]
 
 mod catalogue;
+mod compose;
+mod dashboards;
 mod dependencies;
 mod layout;
+mod promql;
+mod rules;
 mod scopes;
 mod sizes;
 mod sources;

@@ -1,0 +1,108 @@
+//! What an outcome says, and of whom: late callers, rules for retries, places given back.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use actix_web::rt;
+use futures_util::future::join_all;
+use resilience::backoff::Backoff;
+use resilience::retry::Retry;
+use upstream::Deadline;
+
+use super::scene::{Scene, answer, ok, read_request, until, upstream};
+
+const TIME_IS_UP: &str = "HTTP/1.1 504 Gateway Timeout\r\ncontent-length: 0\r\n\r\n";
+const BROKEN: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n";
+
+fn rule() -> Retry {
+    Retry {
+        backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(2)),
+        ..Retry::default()
+    }
+}
+
+#[actix_web::test]
+async fn an_upstream_that_says_that_a_short_time_is_up_has_not_failed() {
+    let peer = upstream(|stream| answer(stream, TIME_IS_UP)).await;
+    let scene = Scene::with(&[peer], r#""timeout_ms": 20000"#);
+    for _ in 0..10 {
+        let deadline = Deadline::after(Instant::now(), Duration::from_secs(10));
+        let call = scene.client.get("/").deadline(deadline);
+        assert_eq!(call.send_empty().await.unwrap_err().status, 504);
+    }
+    assert_eq!(scene.breaker(), "closed");
+    let ejected = scene.metric(r#"lictor_ejected_endpoints{upstream="shop"}"#);
+    assert_eq!(ejected.as_deref(), Some("0"));
+    // With all the time that is configured it has.
+    for _ in 0..5 {
+        scene.get().await.unwrap_err();
+    }
+    assert_eq!(scene.breaker(), "open");
+}
+
+#[actix_web::test]
+async fn a_rule_for_retries_makes_a_failed_call_again_elsewhere_and_a_call_without_one_is_made_once()
+ {
+    let broken = upstream(|stream| answer(stream, BROKEN)).await;
+    let well = upstream(|stream| answer(stream, ok("1"))).await;
+    let mut failed = 0;
+    // A new pool each time: it would remember who failed.
+    for _ in 0..20 {
+        let scene = Scene::of(&[broken, well]);
+        failed += u32::from(scene.get().await.is_err());
+        let scene = Scene::of(&[broken, well]);
+        let call = scene.client.get("/").retried_by(&rule());
+        let deadline = Deadline::after(Instant::now(), Duration::from_secs(10));
+        assert_eq!(call.deadline(deadline).send::<u32>().await.unwrap(), 1);
+    }
+    assert!(failed > 0, "the broken one was asked, and once only");
+}
+
+#[actix_web::test]
+async fn a_final_refusal_is_not_made_again_whatever_the_rule() {
+    for status in [
+        "501 Not Implemented",
+        "505 HTTP Version Not Supported",
+        "404 Not Found",
+    ] {
+        let text = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+        let scene = Scene::of(&[upstream(move |stream| answer(stream, text.clone())).await]);
+        let call = scene.client.get("/").retried_by(&rule());
+        let deadline = Deadline::after(Instant::now(), Duration::from_secs(10));
+        call.deadline(deadline).send_empty().await.unwrap_err();
+        let picks = scene.metric(r#"lictor_picks_total{reason="local",upstream="shop"}"#);
+        assert_eq!(picks.as_deref(), Some("1"), "{status}");
+    }
+}
+
+#[actix_web::test]
+async fn as_many_calls_reach_an_upstream_as_it_has_places() {
+    let reached = Rc::new(Cell::new(0));
+    let counter = reached.clone();
+    let hangs = upstream(move |mut stream| {
+        let counter = counter.clone();
+        async move {
+            while read_request(&mut stream).await.is_some() {
+                counter.set(counter.get() + 1);
+            }
+        }
+    });
+    let scene = Scene::with(
+        &[hangs.await],
+        r#""timeout_ms": 20000, "most_in_flight": 150"#,
+    );
+    let mut calls = Vec::new();
+    // In two halves: a listener's queue is shorter than all of them.
+    for half in [75, 150] {
+        calls.extend((calls.len()..half).map(|_| {
+            let client = scene.client.clone();
+            rt::spawn(async move { client.get("/").send_empty().await })
+        }));
+        until("all of them arrive", || reached.get() == half).await;
+    }
+    assert_eq!(scene.get().await.unwrap_err().code, "bulkhead_full");
+    calls.iter().for_each(rt::task::JoinHandle::abort);
+    join_all(calls).await;
+    assert_eq!(scene.in_flight(), 0);
+}

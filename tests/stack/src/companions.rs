@@ -1,0 +1,119 @@
+//! What watches a run, where it is wanted: Jaeger, which takes the spans, and Prometheus, which finds everything through Consul.
+//!
+//! They are not part of the system: nothing of it waits for them, and they end after it.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::jaeger::{self, Jaeger};
+use crate::parts;
+use crate::place::Place;
+use crate::ports;
+use crate::prometheus::{self, Neighbours, Prometheus};
+use crate::reporter::Reporter;
+use crate::unit::Unit;
+
+/// One that can be wished for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Companion {
+    Jaeger,
+    Prometheus,
+}
+
+/// Those of a run.
+#[derive(Debug, Default)]
+pub struct Companions {
+    pub jaeger: Option<Jaeger>,
+    pub prometheus: Option<Prometheus>,
+}
+
+impl FromStr for Companion {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            jaeger::NAME => Ok(Self::Jaeger),
+            prometheus::NAME => Ok(Self::Prometheus),
+            _ => Err("known are jaeger and prometheus".to_owned()),
+        }
+    }
+}
+
+impl Companions {
+    /// Brings what they need; nothing runs yet.
+    pub async fn prepare(
+        place: &Place,
+        wanted: &BTreeSet<Companion>,
+        consul: SocketAddr,
+        well_known_ports: bool,
+        reporter: &Reporter,
+    ) -> Result<Self, Error> {
+        let mut chosen = Self::default();
+        let own = match well_known_ports {
+            true => ports::preferred(9090),
+            false => ports::any(),
+        };
+        let measures = wanted.contains(&Companion::Prometheus);
+        if wanted.contains(&Companion::Jaeger) {
+            let binary = parts::JAEGER.get(place, reporter).await?;
+            reporter.say(format!("jaeger {}", binary.way));
+            let metrics = measures.then_some(own);
+            let made = Jaeger::prepare(place, binary.path, well_known_ports, metrics, reporter);
+            chosen.jaeger = Some(made);
+        }
+        if measures {
+            let binary = parts::PROMETHEUS.get(place, reporter).await?;
+            reporter.say(format!("prometheus {}", binary.way));
+            let spans = chosen.jaeger.as_ref().map(Jaeger::span_metrics);
+            let neighbours = Neighbours {
+                consul,
+                span_metrics: spans.unwrap_or_else(ports::any),
+            };
+            let made = Prometheus::prepare(place, binary.path, own, neighbours, reporter)?;
+            chosen.prometheus = Some(made);
+        }
+        Ok(chosen)
+    }
+
+    /// Starts them side by side.
+    pub async fn start(&self) -> Result<(), Error> {
+        let jaeger = async {
+            match &self.jaeger {
+                Some(jaeger) => jaeger.start().await,
+                None => Ok(()),
+            }
+        };
+        let prometheus = async {
+            match &self.prometheus {
+                Some(prometheus) => prometheus.start().await,
+                None => Ok(()),
+            }
+        };
+        tokio::try_join!(jaeger, prometheus).map(|_| ())
+    }
+
+    pub fn units(&self) -> impl Iterator<Item = (&Arc<Unit>, SocketAddr)> {
+        let jaeger = self.jaeger.iter().map(|one| (&one.unit, one.address()));
+        let prometheus = self.prometheus.iter().map(|one| (&one.unit, one.address()));
+        jaeger.chain(prometheus)
+    }
+
+    /// Ends them; the names of those that had to be killed.
+    pub async fn stop(&self) -> Vec<String> {
+        let mut killed = Vec::new();
+        if let Some(prometheus) = &self.prometheus
+            && !prometheus.stop().await
+        {
+            killed.push(prometheus::NAME.to_owned());
+        }
+        if let Some(jaeger) = &self.jaeger
+            && !jaeger.stop().await
+        {
+            killed.push(jaeger::NAME.to_owned());
+        }
+        killed
+    }
+}
