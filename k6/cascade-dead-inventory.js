@@ -8,7 +8,7 @@ const play = cascade({
   fault: { kind: 'down' },
   // Refused at once: the last good answer is as fast as the real one.
   itsReads: {},
-  opensWithin: { gateway: 2, orders: 3 },
+  opensWithin: { orders: 3 },
 });
 
 export const options = play.options;

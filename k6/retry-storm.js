@@ -2,6 +2,7 @@
 //
 // Retries would double the load of a service that is failing already; the budget lets 20 % of the requests and three a second be sent again.
 
+import { sleep } from 'k6';
 import { done, everywhere, except, only, LEVEL_MS } from './lib/promises.js';
 import { assertFacts, factsHold } from './lib/facts.js';
 import { grew, inForce, share } from './lib/prometheus.js';
@@ -26,6 +27,9 @@ const BUDGET_FLOOR = 3;
 const BUDGET_WINDOW_S = 10;
 // A budget of 20 % on uniform errors of 50 % gives 60.3 % on average.
 const LEAST_SUCCESS = 0.58;
+
+// Longer than any process needs to follow a change in the store.
+const NOTICED_S = 2;
 
 const PHASES = phases({ baseline: 20, fault: 60, recovery: 20 });
 
@@ -94,7 +98,11 @@ export function strikeIt() {
 }
 
 export function healIt() {
-  mend();
+  heal(VICTIM);
+  // What it observed would count once it decides again, and it saw enough to stay open for a minute: switched off and on it begins afresh.
+  put(`breakers/${VICTIM}`, { mode: 'disabled' });
+  sleep(NOTICED_S);
+  remove(`breakers/${VICTIM}`);
   stepsDone.add(1, { step: 'healed' });
 }
 

@@ -17,7 +17,7 @@ const ITS_ROUTES = ['browse', 'stock'];
 // How long it is looked for; the promise is less.
 const LOOKED_FOR_S = 60;
 
-// A scenario's exports. `opensWithin` is from the fault's setting, its way through Consul included: for the gateway, and for orders.
+// A scenario's exports. `opensWithin` is from the fault's setting, its way through Consul included: for orders, and for the gateway where its breaker is what helps.
 export function cascade({ fault, itsReads, opensWithin }) {
   const played = phases({ baseline: 20, fault: 30, recovery: 30 });
   const lasts = played.fault.to - played.fault.from;
@@ -28,12 +28,7 @@ export function cascade({ fault, itsReads, opensWithin }) {
       query: ({ fault: during }) => inForce(VICTIM, fault.kind, during),
       holds: (active) => active >= 1,
     },
-    gateway_breaker_opened: {
-      promise: `the gateway's breaker before ${VICTIM} opened, <= ${opensWithin.gateway} s after the fault`,
-      query: ({ fault: during }) => firstTransition('gateway', VICTIM, during),
-      holds: (after) => after <= opensWithin.gateway,
-      unit: 's',
-    },
+    ...(opensWithin.gateway === undefined ? ejected() : opened(opensWithin.gateway)),
     orders_breaker_opened: {
       promise: `orders' breaker before ${VICTIM} opened, <= ${opensWithin.orders} s after the fault`,
       query: ({ fault: during }) => firstTransition('orders', VICTIM, during),
@@ -105,6 +100,30 @@ export function cascade({ fault, itsReads, opensWithin }) {
     teardown({ began }) {
       heal(VICTIM);
       assertFacts(facts, played, began);
+    },
+  };
+}
+
+function opened(within) {
+  return {
+    gateway_breaker_opened: {
+      promise: `the gateway's breaker before ${VICTIM} opened, <= ${within} s after the fault`,
+      query: ({ fault }) => firstTransition('gateway', VICTIM, fault),
+      holds: (after) => after <= within,
+      unit: 's',
+    },
+  };
+}
+
+// Where connections are refused, each instance is out after its first refusal, and then there is nobody left whose failures the service's breaker could count.
+function ejected() {
+  return {
+    gateway_ejected_all: {
+      promise: `instances of ${VICTIM} that the gateway has ejected, all of them (100 %)`,
+      query: ({ fault: { from, to } }) =>
+        `100 * max(max_over_time(lictor_ejected_endpoints{service="gateway",upstream="${VICTIM}"}[${Math.ceil(to - from)}s] @ ${to})) / count(up{service="${VICTIM}"} @ ${from})`,
+      holds: (percent) => percent >= 100,
+      unit: '%',
     },
   };
 }

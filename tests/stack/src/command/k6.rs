@@ -151,10 +151,7 @@ fn environment(
         ("K6_WEB_DASHBOARD_PERIOD", "2s".to_owned()),
         ("K6_PROMETHEUS_RW_PUSH_INTERVAL", "5s".to_owned()),
         // One series for each trend, of which every quantile can be asked.
-        (
-            "K6_PROMETHEUS_RW_TREND_AS_NATIVE_HISTOGRAM",
-            "true".to_owned(),
-        ),
+        ("K6_FEATURES", "native-histograms".to_owned()),
     ];
     let wishes = [
         ("RATE", flags.rate.map(|rate| rate.to_string())),
