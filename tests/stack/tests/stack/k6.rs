@@ -59,6 +59,8 @@ fn every_scenario_is_in_the_readme_and_none_besides() {
     let readme = Place::find().unwrap().root().join("k6/README.md");
     let text = std::fs::read_to_string(readme).unwrap();
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+    // The table of scenarios has four columns, that of metrics two.
+    let rows = rows.filter(|row| row.matches(" | ").count() == 3);
     let mut told: Vec<&str> = rows
         .filter_map(|row| row.split_once("` |").map(|(name, _)| name))
         .filter(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
