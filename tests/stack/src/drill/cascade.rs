@@ -292,6 +292,7 @@ fn without_protection(wishes: Builder) -> Builder {
         "INVENTORY",
         "INVENTORY_WRITE",
         "ORDERS",
+        "ORDERS_WRITE",
         "PAYMENTS",
         "RECOMMENDATIONS",
         "USERS",
