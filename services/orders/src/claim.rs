@@ -69,6 +69,9 @@ impl Claims {
     /// A claim on an unsettled order, if nobody has one and it stands where it was seen: what is undone when it is
     /// cancelling must not be undone when it was taken meanwhile.
     pub async fn take(&self, seen: &Order) -> Result<Option<Claim>, Error> {
+        if !self.is_free(seen).await? {
+            return Ok(None);
+        }
         let (word, now) = (word(), now_ms());
         let mut write = self.store.write().await?;
         let order = sqlx::query_as(
@@ -87,6 +90,19 @@ impl Claims {
         .await?;
         write.commit().await?;
         Ok(order.map(|order| Claim::taken_over(order, word)))
+    }
+
+    /// Whether nobody has a claim on it: a look that takes no turn from those who write. Whoever waits for an order
+    /// looks often.
+    async fn is_free(&self, order: &Order) -> Result<bool, Error> {
+        let free: Option<(String,)> = sqlx::query_as(
+            "SELECT id FROM orders WHERE id = $1 AND (claimed_by = '' OR due_at_ms <= $2)",
+        )
+        .bind(order.id.as_str())
+        .bind(now_ms())
+        .fetch_optional(self.store.pool())
+        .await?;
+        Ok(free.is_some())
     }
 
     /// Claims on what has been waiting longest for somebody.

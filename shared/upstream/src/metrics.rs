@@ -123,9 +123,14 @@ impl Metrics {
 
     /// One upstream's part; its series exist from now on.
     pub(crate) fn of(&self, upstream: &str) -> Meter {
-        // An alert watches this one: it starts at 0, so that the first refusal is a change.
+        // Watched by alerts and dashboards: they start at 0, so that the first one is a change.
         self.retries_refused
             .with_label_values(&[upstream, Refusal::Budget.as_str()]);
+        for state in [State::Closed, State::HalfOpen, State::Open] {
+            for changes in [&self.transitions, &self.ejections] {
+                changes.with_label_values(&[upstream, state.as_str()]);
+            }
+        }
         Meter {
             upstream: upstream.to_owned(),
             picks: PickReason::ALL

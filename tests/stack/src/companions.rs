@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::client::Client;
 use crate::error::Error;
 use crate::jaeger::{self, Jaeger};
 use crate::parts;
@@ -14,7 +16,11 @@ use crate::place::Place;
 use crate::ports;
 use crate::prometheus::{self, Neighbours, Prometheus};
 use crate::reporter::Reporter;
-use crate::unit::Unit;
+use crate::unit::{State, Unit};
+use crate::wait;
+
+/// Usual are two seconds; a machine that builds beside it needs more.
+const READY: Duration = Duration::from_secs(60);
 
 /// One that can be wished for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +46,23 @@ impl FromStr for Companion {
             _ => Err("known are jaeger and prometheus".to_owned()),
         }
     }
+}
+
+/// Starts one and waits until it answers 200 at `path`.
+pub(crate) async fn up(unit: &Arc<Unit>, client: &Client, path: &str) -> Result<(), Error> {
+    let process = unit.start()?;
+    unit.watch(process);
+    wait::until(unit.name(), READY, || async {
+        if let State::Ended(exit) = unit.state() {
+            return Ok(Err(unit.died(exit)));
+        }
+        match client.get(path).await {
+            Ok(answer) if answer.status == 200 => Ok(Ok(())),
+            Ok(answer) => Err(format!("{} {}", answer.status, answer.text())),
+            Err(failure) => Err(failure.to_string()),
+        }
+    })
+    .await?
 }
 
 impl Companions {

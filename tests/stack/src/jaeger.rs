@@ -10,19 +10,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::Client;
+use crate::companions;
 use crate::error::Error;
 use crate::place::Place;
 use crate::ports;
 use crate::process::Program;
 use crate::reporter::Reporter;
-use crate::unit::{State, Unit};
-use crate::wait;
+use crate::unit::Unit;
 
 /// What `status` calls it.
 pub const NAME: &str = "jaeger";
-
-/// Usual is two seconds.
-const READY: Duration = Duration::from_secs(60);
 
 /// It has nothing to write down.
 const STOP: Duration = Duration::from_secs(10);
@@ -107,19 +104,7 @@ impl Jaeger {
 
     /// Starts it and waits until it answers.
     pub async fn start(&self) -> Result<(), Error> {
-        let process = self.unit.start()?;
-        self.unit.watch(process);
-        wait::until("Jaeger", READY, || async {
-            if let State::Ended(exit) = self.unit.state() {
-                return Ok(Err(self.unit.died(exit)));
-            }
-            match self.client.get("/api/services").await {
-                Ok(answer) if answer.status == 200 => Ok(Ok(())),
-                Ok(answer) => Err(format!("{} {}", answer.status, answer.text())),
-                Err(failure) => Err(failure.to_string()),
-            }
-        })
-        .await?
+        companions::up(&self.unit, &self.client, "/api/services").await
     }
 
     /// Ends it; whether it went by itself.

@@ -15,18 +15,15 @@ use std::time::Duration;
 pub use settings::Neighbours;
 
 use crate::client::Client;
+use crate::companions;
 use crate::error::Error;
 use crate::place::Place;
 use crate::process::Program;
 use crate::reporter::Reporter;
 use crate::unit::Unit;
-use crate::wait;
 
 /// What `status` and the verbs call it.
 pub const NAME: &str = "prometheus";
-
-/// Usual is a second.
-const READY: Duration = Duration::from_secs(30);
 
 /// It flushes its head to the disk.
 const STOP: Duration = Duration::from_secs(10);
@@ -94,19 +91,7 @@ impl Prometheus {
 
     /// Starts it and waits until it answers.
     pub async fn start(&self) -> Result<(), Error> {
-        let process = self.unit.start()?;
-        self.unit.watch(process);
-        wait::until("Prometheus", READY, || async {
-            if let crate::unit::State::Ended(exit) = self.unit.state() {
-                return Ok(Err(self.unit.died(exit)));
-            }
-            match self.client.get("/-/ready").await {
-                Ok(answer) if answer.status == 200 => Ok(Ok(())),
-                Ok(answer) => Err(format!("{} {}", answer.status, answer.text())),
-                Err(failure) => Err(failure.to_string()),
-            }
-        })
-        .await?
+        companions::up(&self.unit, &self.client, "/-/ready").await
     }
 
     /// Ends it; whether it went by itself.

@@ -256,6 +256,20 @@ impl Api {
         }
     }
 
+    /// Waits until the reconcilers of these instances have counted so many of this end: the order is seen first.
+    pub async fn have_settled(apis: &[&Self], outcome: &str, count: f64) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let settled: f64 = apis.iter().map(|api| api.settled(outcome)).sum();
+            if settled >= count {
+                assert_eq!(settled, count, "{outcome}");
+                return;
+            }
+            assert!(Instant::now() < until, "only {settled} {outcome}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// The order, once it is in this status.
     pub async fn until(&self, id: &str, status: &str) -> Value {
         let until = Instant::now() + PATIENCE;

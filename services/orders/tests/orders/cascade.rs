@@ -110,10 +110,8 @@ async fn a_dead_inventory_is_known_to_an_instance_that_never_met_it() {
 
     let healed = Api::start(&directory, settings(), &[inventory.address], &money).await;
     healed.until(id, "confirmed").await;
-    assert_eq!(
-        (blind.settled("confirmed"), healed.settled("confirmed")),
-        (0.0, 1.0)
-    );
+    Api::have_settled(&[&healed], "confirmed", 1.0).await;
+    assert_eq!(blind.settled("confirmed"), 0.0);
 }
 
 #[actix_web::test]
@@ -276,8 +274,7 @@ async fn two_reconcilers_share_what_is_left_and_do_none_of_it_twice() {
         .iter()
         .filter(|asked| *asked == "POST /inventory/reservations");
     assert_eq!((reserved.count(), payments.asked().len()), (ORDERS, ORDERS));
-    let settled = healed[0].settled("confirmed") + healed[1].settled("confirmed");
-    assert_eq!(settled, ORDERS as f64);
+    Api::have_settled(&healed.each_ref(), "confirmed", ORDERS as f64).await;
 }
 
 fn plenty_of_a(asked: &str) -> Reply {

@@ -62,7 +62,7 @@ async fn killed(stock_is: Script, money_is: Script, asked: (usize, usize)) -> (V
     let second = Api::start(&directory, settings(), &stock, &money).await;
     let id = second.the_order().await["id"].as_str().unwrap().to_owned();
     let order = second.until(&id, "confirmed").await;
-    assert_eq!(second.settled("confirmed"), 1.0);
+    Api::have_settled(&[&second], "confirmed", 1.0).await;
     (order, inventory, payments)
 }
 
