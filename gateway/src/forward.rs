@@ -28,7 +28,7 @@ use upstream::{
 
 use self::{
     answer::Framing,
-    attempt::Tried,
+    attempt::{Times, Tried},
     download::{Broken, Download, Held},
     guarded::Complaint,
     hop::{Answered, Hop},
@@ -46,10 +46,15 @@ pub async fn forward(
     source: &Source,
     exchange: &mut Exchange<'_>,
 ) -> Result<Answered, Error> {
+    let whole = hop.deadline.remaining(Instant::now()).unwrap_or_default();
     let reading = Upload::read(hop.request, source, hop.route.body_limit, &hop.gateway.edge);
     let read = timeout_at(hop.deadline.at().into(), reading).await;
     let (mut upload, complaint) = read.unwrap_or(Err(Error::BodyTooSlow))?;
     let started = Instant::now();
+    let times = Times {
+        whole,
+        since: started,
+    };
     hop.upstream.pool.budget().request(started);
     let mut call = hop
         .upstream
@@ -61,7 +66,7 @@ pub async fn forward(
         .map_err(|error| hop.failed(error))?;
     let mut last = loop {
         let mut over = hop
-            .attempt(lease, &mut upload, &mut call, exchange, started)
+            .attempt(lease, &mut upload, &mut call, exchange, times)
             .await;
         match hop.another(&mut over, &mut call, &upload).await {
             Some(next) => lease = next,
@@ -80,7 +85,7 @@ impl Hop<'_> {
         let now = Instant::now();
         let attempted = Attempted {
             idempotent: self.idempotent,
-            outcome: &over.outcome,
+            outcome: &over.ended,
             written: over
                 .answer
                 .as_ref()
@@ -103,7 +108,7 @@ impl Hop<'_> {
         let now = Instant::now();
         self.deadline.remaining(now)?;
         let next = call.lease(self.idempotent, now).ok()?;
-        pool.retried(over.outcome.error_type().unwrap_or("status"));
+        pool.retried(over.ended.error_type().unwrap_or("status"));
         Some(next)
     }
 

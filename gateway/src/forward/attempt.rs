@@ -15,19 +15,29 @@ use crate::{exchange::Exchange, forward::hop::Hop, forward::shape, forward::uplo
 pub struct Tried {
     pub lease: Lease,
     pub span: Attempt,
+    /// What the policies were told.
     pub outcome: Outcome,
+    /// What it was: another attempt may do better, whosever failure it is.
+    pub ended: Outcome,
     pub answer: Result<Response<ResponseBody>, Failure>,
 }
 
+/// What a request had when its body began to be read, and when the upstream's time began.
+#[derive(Clone, Copy)]
+pub struct Times {
+    pub whole: Duration,
+    pub since: Instant,
+}
+
 impl Hop<'_> {
-    /// Sends the request to the endpoint that the call leased last; `since` is when the upstream's time began.
+    /// Sends the request to the endpoint that the call leased last.
     pub async fn attempt(
         &self,
         mut lease: Lease,
         upload: &mut Upload,
         call: &mut Call,
         exchange: &Exchange<'_>,
-        since: Instant,
+        times: Times,
     ) -> Tried {
         let gateway = self.gateway;
         let now = Instant::now();
@@ -54,28 +64,31 @@ impl Hop<'_> {
         }
         let given = until.saturating_duration_since(now);
         let now = Instant::now();
-        let ended = flow.map_or(since, |flow| flow.ended(now));
+        let ended = flow.map_or(times.since, |flow| flow.ended(now));
         // What still flows may be waiting for the upstream as well.
-        let began = if ended < now { ended } else { since };
-        let mut outcome = answer.as_ref().map_or_else(Failure::outcome, outcome_of);
-        if self.had_too_little(began, given) {
-            outcome = outcome.in_too_little_time();
-        }
+        let began = if ended < now { ended } else { times.since };
+        let came = answer.as_ref().map_or_else(Failure::outcome, outcome_of);
+        let outcome = if self.had_too_little(began, given, times.whole) {
+            came.clone().in_too_little_time()
+        } else {
+            came.clone()
+        };
         lease.count_from(ended);
         lease.settle(&outcome, now);
         Tried {
             lease,
             span,
             outcome,
+            ended: came,
             answer,
         }
     }
 
     /// Whether the service was given too little time: the client had used up half of it before its body had ended, or
     /// another service before this one stood in.
-    fn had_too_little(&self, began: Instant, given: Duration) -> bool {
+    fn had_too_little(&self, began: Instant, given: Duration, whole: Duration) -> bool {
         let left = self.deadline.remaining(began).unwrap_or_default();
-        let late = left < self.whole_time / 2;
+        let late = left < whole / 2;
         late || (self.stands_in && given < self.upstream.pool.config().timeout())
     }
 }

@@ -2,10 +2,7 @@
 //!
 //! A request has one hop, or two where another service stands in for the one that failed.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, http::Method};
 use bytes::Bytes;
@@ -33,8 +30,6 @@ pub struct Hop<'a> {
     pub stripped: usize,
     pub principal: Option<&'a Principal>,
     pub deadline: Deadline,
-    /// What there was until then before the client's body was read.
-    pub whole_time: Duration,
     pub connections: &'a Connections,
     /// The request may be made twice.
     pub idempotent: bool,
@@ -80,7 +75,6 @@ impl<'a> Hop<'a> {
             stands_in: way.stands_in,
             principal: asked.principal,
             deadline,
-            whole_time: deadline.remaining(Instant::now()).unwrap_or_default(),
             connections: &transport.connections,
             idempotent: is_idempotent(asked.request, asked.route),
             whole: shares.then_some(gateway.fallbacks.last_good.answer_bytes),

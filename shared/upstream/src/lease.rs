@@ -11,7 +11,7 @@ use crate::pool::Pool;
 use crate::stream::Flow;
 use resilience::balancer::{Ask, Pick, PickReason};
 use resilience::breaker::{Permit, Receipt, Source};
-use resilience::classify::Outcome;
+use resilience::classify::{Outcome, Verdict};
 use resilience::endpoint::{Endpoint, EndpointId};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -174,7 +174,8 @@ impl Call {
         if let Some(transition) = settled {
             self.pool.tripped(&transition);
         }
-        Some(Told {
+        // What had failed before its body was cut has been counted.
+        (outcome.verdict() == Verdict::Success).then_some(Told {
             receipt,
             tried: self.tried,
         })
