@@ -65,7 +65,7 @@ async fn every_process_is_found_through_consul_and_every_rule_has_data_under_loa
     for target in up.iter().map(labels) {
         let (service, zone) = (&target["service"], &target["zone"]);
         assert!(
-            target["instance"].starts_with(&format!("{service}-127-0-0-1-")),
+            target["instance"].starts_with(&format!("{service}-127.0.0.1-")),
             "the Consul id: {target:?}"
         );
         assert!(!target["version"].is_empty(), "{target:?}");

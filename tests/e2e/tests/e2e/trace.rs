@@ -1,6 +1,7 @@
 //! One order is one trace, through every process that took part.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::system::{System, ok};
 
@@ -9,15 +10,9 @@ async fn an_order_is_one_trace_from_the_gateway_to_inventory_and_payments() {
     let system = System::start("trace").await;
     let order = system.order().await;
     let placed = ok(system.client().post("/api/orders", &order).await);
-    let trace = system
-        .trace(
-            placed
-                .header("traceresponse")
-                .expect("the answer names its trace"),
-        )
-        .await
-        .unwrap();
-
+    let id = placed
+        .header("traceresponse")
+        .expect("the answer names its trace");
     let calls = [
         ("gateway", "orders"),
         ("orders", "inventory"),
@@ -27,7 +22,18 @@ async fn an_order_is_one_trace_from_the_gateway_to_inventory_and_payments() {
         .into_iter()
         .map(|(from, to)| (from.to_owned(), to.to_owned()))
         .collect();
-    assert!(trace.edges().is_superset(&wanted), "{trace}");
+    // Each process sends its spans when its own batch is full or due.
+    let whole = stack::wait::until("the whole trace", Duration::from_secs(20), || async {
+        let trace = system.trace(id).await;
+        let trace = trace.map_err(|error| error.to_string())?;
+        let there = trace.edges().is_superset(&wanted) && trace.roots().len() == 1;
+        if there {
+            Ok(trace)
+        } else {
+            Err(trace.to_string())
+        }
+    });
+    let trace = whole.await.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(trace.roots().len(), 1, "{trace}");
     assert_eq!(
         (trace.roots()[0].service.as_str(), trace.roots()[0].kind),
