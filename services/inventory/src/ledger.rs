@@ -1,4 +1,4 @@
-//! Reservations: held, confirmed, released, run out.
+//! Reservations: held, confirmed, released. What runs out is given back in `sweep.rs`.
 //!
 //! A reservation changes its status by an `UPDATE` that names the status it comes from: whoever is
 //! second changes no row and sees why. Each call is one write transaction, all lines or none; what
@@ -7,8 +7,9 @@
 //! is held has the whole time anew: it is about to be paid.
 
 use crate::clock::now_ms;
-use crate::pieces::{Change, OUT_OF_STOCK, change, forget, give_back, hold, take};
+use crate::pieces::{Change, OUT_OF_STOCK, change, forget, hold, take};
 use crate::reservation::{Attempt, Line, OrderId, Request, Reservation, Status};
+use crate::sweep::Sweep;
 use service::{Error, Store, Write};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct Ledger {
     store: Store,
+    sweep: Sweep,
     ttl_ms: i64,
 }
 
@@ -25,13 +27,10 @@ pub enum Reserved {
     Known(Reservation),
 }
 
-/// Reservations given back in one transaction; the rest waits for the next one, and so do the other
-/// writers until it is through.
-const SWEEP_BATCH: i64 = 100;
-
 impl Ledger {
     pub fn new(store: Store, ttl: Duration) -> Self {
         Self {
+            sweep: Sweep::new(store.clone()),
             store,
             ttl_ms: i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX / 2),
         }
@@ -47,7 +46,7 @@ impl Ledger {
     pub async fn reserve(&self, request: &Request) -> Result<Reserved, Error> {
         match self.hold_all(request).await {
             Err(short) if short.code() == OUT_OF_STOCK => {
-                self.give_back_expired().await?;
+                self.sweep.give_back_expired().await?;
                 // Also when it found nothing: somebody else may have given it back just before.
                 self.hold_all(request).await
             }
@@ -171,47 +170,6 @@ impl Ledger {
         Ok(())
     }
 
-    /// Gives back what ran out; answers how many reservations that were.
-    pub async fn give_back_expired(&self) -> Result<u64, Error> {
-        let now = now_ms();
-        // A look takes no turn from those who write, and mostly finds nothing.
-        let any: Option<(String,)> = sqlx::query_as(
-            "SELECT order_id FROM reservations WHERE status = 'held' AND expires_at_ms <= $1 LIMIT 1",
-        )
-        .bind(now)
-        .fetch_optional(self.store.pool())
-        .await?;
-        if any.is_none() {
-            return Ok(0);
-        }
-        let mut write = self.store.write().await?;
-        let due: Vec<(String,)> = sqlx::query_as(
-            "SELECT order_id FROM reservations WHERE status = 'held' AND expires_at_ms <= $1
-             ORDER BY expires_at_ms, order_id LIMIT $2",
-        )
-        .bind(now)
-        .bind(SWEEP_BATCH)
-        .fetch_all(&mut *write)
-        .await?;
-        let mut due = due
-            .into_iter()
-            .map(|(order,)| OrderId::try_from(order))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(Error::internal)?;
-        // Two instances that sweep at once lock the rows in the same order.
-        due.sort_by(|one, other| one.as_str().cmp(other.as_str()));
-        let mut expired = Vec::new();
-        for order in due {
-            // Another instance may have been faster, or the order was paid or asked again after all.
-            if runs_out(&mut write, &order, now).await? {
-                expired.push(order);
-            }
-        }
-        give_back(&mut write, &expired).await?;
-        write.commit().await?;
-        Ok(expired.len() as u64)
-    }
-
     /// The answer to a request about an order that was heard of before.
     async fn known(&self, request: &Request) -> Result<Reserved, Error> {
         let reservation = self.get(&request.order_id).await?;
@@ -310,19 +268,6 @@ async fn moves(
     .bind(to.as_str())
     .bind(now_ms())
     .bind(attempt.number())
-    .execute(&mut **write)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-/// Whether this reservation is held and its time is up, and it has run out now.
-async fn runs_out(write: &mut Write, order: &OrderId, now: i64) -> Result<bool, Error> {
-    let done = sqlx::query(
-        "UPDATE reservations SET status = 'expired', updated_at_ms = $2
-         WHERE order_id = $1 AND status = 'held' AND expires_at_ms <= $2",
-    )
-    .bind(order.as_str())
-    .bind(now)
     .execute(&mut **write)
     .await?;
     Ok(done.rows_affected() == 1)

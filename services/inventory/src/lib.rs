@@ -1,7 +1,7 @@
 //! Items, stock and reservations.
 //!
 //! `routes.rs` says what it answers, `item.rs` and `reservation.rs` what it accepts, `shelf.rs` and
-//! `ledger.rs` what it stores, `pieces.rs` is why nothing can be sold twice, whatever the number of
+//! `ledger.rs` what it stores, `sweep.rs` gives back what ran out, `pieces.rs` is why nothing can be sold twice, whatever the number of
 //! instances, `audit.rs` adds it all up. What an order is worth, who pays and when to give up are not known here.
 
 mod audit;
@@ -13,6 +13,7 @@ mod reservation;
 mod routes;
 mod seed;
 mod shelf;
+mod sweep;
 
 use actix_web::web::{Data, ServiceConfig};
 use audit::Audit;
@@ -21,6 +22,7 @@ use serde::Deserialize;
 use service::{App, BadValue, Context, Migrator, StartError, Store};
 use shelf::Shelf;
 use std::time::Duration;
+use sweep::Sweep;
 
 /// The tables, for SQLite and PostgreSQL alike.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -78,13 +80,11 @@ pub async fn open(store: Store, settings: Settings) -> Result<App, StartError> {
     let audit = Data::new(Audit::new(store.clone()));
     let shelf = Data::new(Shelf::new(store.clone()));
     let ledger = Data::new(Ledger::new(
-        store,
+        store.clone(),
         Duration::from_millis(settings.reservations.ttl_ms),
     ));
-    let sweep = sweep(
-        ledger.clone(),
-        Duration::from_millis(settings.reservations.sweep_ms),
-    );
+    let pause = Duration::from_millis(settings.reservations.sweep_ms);
+    let sweep = Sweep::new(store).run(pause);
     let routes = move |config: &mut ServiceConfig| {
         config
             .app_data(shelf.clone())
@@ -93,16 +93,4 @@ pub async fn open(store: Store, settings: Settings) -> Result<App, StartError> {
             .configure(routes::configure);
     };
     Ok(App::public(routes).task(sweep))
-}
-
-/// Gives back what ran out, for as long as the process lives.
-async fn sweep(ledger: Data<Ledger>, pause: Duration) {
-    loop {
-        tokio::time::sleep(pause).await;
-        match ledger.give_back_expired().await {
-            Ok(0) => {}
-            Ok(given_back) => tracing::info!(given_back, "reservations ran out"),
-            Err(error) => tracing::warn!(%error, "expired reservations could not be given back"),
-        }
-    }
 }

@@ -19,6 +19,7 @@ use crate::refusal::{Reason, Refusal};
 use crate::settle::{Rest, Settled, Standby};
 use crate::status::Status;
 use service::Error;
+use std::slice::from_ref;
 use std::time::Duration;
 use upstream::{Deadline, Error as Failure, Origin};
 
@@ -174,7 +175,7 @@ impl Checkout {
     pub async fn undo(&self, claim: &Claim) -> Result<bool, Error> {
         let end = claim.way_back_ends();
         let undoing = self.take_back(claim, EVERYTHING, end, Pace::Configured);
-        self.claims.keeping(claim, undoing).await
+        self.claims.keeping(from_ref(claim), undoing).await
     }
 
     async fn carry_out(&self, claim: &Claim, pace: Pace) -> Result<Settled, Setback> {

@@ -10,14 +10,13 @@ use crate::clock::now_ms;
 use crate::order::{NewOrder, Order, OrderId};
 use crate::stock;
 use service::{Error, Store, Write};
-use std::time::Duration;
 use uuid::Uuid;
 
 /// Gives claims on the orders of this store.
 #[derive(Clone)]
 pub struct Claims {
     pub(crate) store: Store,
-    /// How long a claim lasts while a client waits, unless it is renewed.
+    /// How long a claim lasts, unless it is renewed.
     pub(crate) claim_ms: i64,
     /// What was heard of the stock longer ago is no knowledge.
     pub(crate) stock_keep_ms: i64,
@@ -106,7 +105,7 @@ impl Claims {
     }
 
     /// Claims on what has been waiting longest for somebody.
-    pub async fn due(&self, batch: u32, lasting: Duration) -> Result<Vec<Claim>, Error> {
+    pub async fn due(&self, batch: u32) -> Result<Vec<Claim>, Error> {
         let (word, now) = (word(), now_ms());
         let mut write = self.store.write().await?;
         let orders: Vec<Order> = sqlx::query_as(
@@ -118,7 +117,7 @@ impl Claims {
                        attempt, due_at_ms, tries",
         )
         .bind(word.as_str())
-        .bind(now + i64::try_from(lasting.as_millis()).unwrap_or(i64::MAX / 2))
+        .bind(now + self.claim_ms)
         .bind(now)
         .bind(i64::from(batch))
         .fetch_all(&mut *write)

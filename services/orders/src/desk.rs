@@ -14,6 +14,7 @@ use actix_web::rt;
 use service::Error;
 use std::future::Future;
 use std::rc::Rc;
+use std::slice::from_ref;
 use std::time::{Duration, Instant};
 use tracing::Instrument;
 use upstream::Deadline;
@@ -142,7 +143,7 @@ impl Desk {
         Ok(Submitted {
             outcome: self
                 .claims
-                .keeping(claim, self.checkout.place(claim, deadline))
+                .keeping(from_ref(claim), self.checkout.place(claim, deadline))
                 .await?,
             replayed: false,
         })

@@ -31,12 +31,9 @@ pub struct Settings {
     pub every_ms: u32,
     pub batch: u32,
     pub patience_ms: u32,
-    pub claim_ms: u32,
     pub longest_wait_ms: u32,
 }
 
-/// Reserve, charge, confirm, and undoing both at once.
-const STEPS: u32 = 4;
 /// The first wait of an order that got nowhere.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 
@@ -53,11 +50,9 @@ impl Reconciler {
 
     async fn round(&self) -> Result<(), Error> {
         while self.claims.any_due().await? {
-            let claims = self
-                .claims
-                .due(self.settings.batch, self.settings.claim())
-                .await?;
-            let settled = join_all(claims.iter().map(|claim| self.settle(claim))).await;
+            let claims = self.claims.due(self.settings.batch).await?;
+            let settling = join_all(claims.iter().map(|claim| self.settle(claim)));
+            let settled = self.claims.keeping(&claims, settling).await;
             let got_somewhere = settled.contains(&true);
             if claims.len() < self.settings.batch as usize || !got_somewhere {
                 break;
@@ -102,12 +97,6 @@ impl Settings {
                 return Err(BadValue::new(key, value, "must be at least 1"));
             }
         }
-        let longest = self.patience_ms.saturating_mul(STEPS);
-        if self.claim_ms < longest {
-            let reason =
-                format!("must be at least {STEPS} times reconciler.patience_ms, {longest}");
-            return Err(BadValue::new("reconciler.claim_ms", self.claim_ms, reason));
-        }
         Ok(())
     }
 
@@ -132,10 +121,6 @@ impl Settings {
         }
     }
 
-    fn claim(&self) -> Duration {
-        Duration::from_millis(u64::from(self.claim_ms))
-    }
-
     /// Instances that started together do not look together.
     fn pause(&self) -> Duration {
         Duration::from_millis(u64::from(self.every_ms)).mul_f64(rand::random_range(0.5..1.5))
@@ -157,7 +142,6 @@ mod tests {
         every_ms: 500,
         batch: 16,
         patience_ms: 2_000,
-        claim_ms: 15_000,
         longest_wait_ms: 1_000,
     };
 

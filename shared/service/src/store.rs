@@ -22,6 +22,7 @@ use patience::Patience;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, Transaction};
 use std::convert::Infallible;
+use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,13 +70,16 @@ impl Store {
             .await?;
         let connection = patience.wait(self.pool.acquire()).await?;
         let begin = self.dialect.begin(patience.left()?);
-        let begun = Transaction::begin(connection, Some(begin)).await;
-        let transaction = begun.map_err(|error| patience.blame(error))?;
+        let begun = to_its_end(async move {
+            let transaction = Transaction::begin(connection, Some(begin)).await?;
+            Ok(Write {
+                transaction,
+                _turn: turn,
+            })
+        });
+        let write = begun.await.map_err(|error| patience.blame(error))?;
         self.slow(&patience).await?;
-        Ok(Write {
-            transaction,
-            _turn: turn,
-        })
+        Ok(write)
     }
 
     /// `sqlite` or `postgresql`, as the database conventions of traces name it.
@@ -126,6 +130,17 @@ impl Store {
     pub(crate) async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// Begins a transaction whether or not anybody still waits for it. Half begun it would go back to the
+/// pool on PostgreSQL, where the next one to use the connection would be inside it; begun, it is rolled
+/// back when nobody takes it.
+async fn to_its_end(
+    begin: impl Future<Output = Result<Write, sqlx::Error>> + Send + 'static,
+) -> Result<Write, sqlx::Error> {
+    tokio::spawn(begin)
+        .await
+        .unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }
 
 impl Write {
@@ -212,6 +227,20 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(n, 20);
+    }
+
+    #[actix_web::test]
+    async fn whoever_leaves_while_a_transaction_begins_leaves_nothing_begun() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("shop.db");
+        let store = testing::store(migrations(), &path).await;
+        for nth in 0..100_u32 {
+            // Dropped a little later each time: before the turn, the connection, the beginning.
+            let _left = timeout(Duration::from_micros(u64::from(nth) * 5), store.write()).await;
+        }
+        add_one(&store).await;
+        let other = testing::store(migrations(), &path).await;
+        add_one(&other).await;
     }
 
     #[actix_web::test]

@@ -4,6 +4,7 @@ use awc::http::Method;
 use inventory::{MIGRATIONS, Settings, open};
 use serde_json::{Value, json};
 use service::testing::{self, Running};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
 /// One instance of the service.
@@ -98,6 +99,16 @@ impl Api {
     pub async fn release(&self, n: u32) -> Answer {
         self.delete(&format!("/inventory/reservations/{}", order(n)))
             .await
+    }
+
+    /// Waits until the time of this reservation is up.
+    pub async fn ran_out(&self, n: u32) {
+        let path = format!("/inventory/reservations/{}", order(n));
+        let ends = self.get(&path).await.body["expires_at_ms"].as_i64();
+        let ends = UNIX_EPOCH + Duration::from_millis(u64::try_from(ends.unwrap()).unwrap());
+        while SystemTime::now() <= ends {
+            actix_web::rt::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Stock, reserved and available of one item.

@@ -53,7 +53,7 @@ pub fn settings_but(changes: &[(&str, u32)]) -> Settings {
         "orders": {"claim_ms": 10_000},
         "idempotency": {"wait_ms": 10_000, "keep_ms": 86_400_000},
         "stock": {"refresh_ms": 100, "most_items": 1_000, "keep_ms": 3_600_000},
-        "reconciler": {"every_ms": 20, "batch": 16, "patience_ms": 1_000, "claim_ms": 4_000, "longest_wait_ms": 200},
+        "reconciler": {"every_ms": 20, "batch": 16, "patience_ms": 1_000, "longest_wait_ms": 200},
     });
     for (key, value) in changes {
         let (section, key) = key.split_once('.').unwrap();

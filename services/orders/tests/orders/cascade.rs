@@ -255,13 +255,7 @@ async fn two_reconcilers_share_what_is_left_and_do_none_of_it_twice() {
     let ids: Vec<&str> = taken.iter().map(pending).collect();
     drop(blind);
     // A step that outlasts the patience is rightly done again: here no machine is that slow.
-    let small = || {
-        settings_but(&[
-            ("reconciler.batch", 4),
-            ("reconciler.patience_ms", 30_000),
-            ("reconciler.claim_ms", 120_000),
-        ])
-    };
+    let small = || settings_but(&[("reconciler.batch", 4), ("reconciler.patience_ms", 30_000)]);
     let healed = [
         Api::start(&directory, small(), &[inventory.address], &money).await,
         Api::start(&directory, small(), &[inventory.address], &money).await,

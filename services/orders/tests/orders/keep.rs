@@ -2,7 +2,7 @@
 
 use crate::api::{Api, directory, settings_but, wish};
 use crate::client::Http;
-use crate::peer::{Peer, deaf_to_charges, slow_to_charge, ten_of_a, well};
+use crate::peer::{Peer, deaf_to_charges, nobody, slow_to_charge, ten_of_a, well};
 use actix_web::rt;
 use awc::http::Method;
 use futures_util::future::join;
@@ -58,4 +58,30 @@ async fn a_client_that_asks_again_is_answered_soon_after_the_instance_with_its_o
     let answered = second.order_once("k1", "ada", &[("A", 1)]).await;
     assert_eq!(answered.status, 201, "{:?}", answered.body);
     assert_eq!(second.the_order().await["status"], "confirmed");
+}
+
+#[actix_web::test]
+async fn a_pending_order_goes_on_soon_after_the_reconciler_that_had_it_was_killed() {
+    let directory = directory();
+    let (inventory, payments) = (Peer::start(ten_of_a), Peer::start(deaf_to_charges));
+    let (stock, money) = ([inventory.address], [payments.address]);
+    let patient = || {
+        settings_but(&[
+            ("orders.claim_ms", CLAIM_MS),
+            ("reconciler.patience_ms", 60_000),
+        ])
+    };
+    let learner = Api::start(&directory, patient(), &stock, &money).await;
+    learner.knows_the_stock().await;
+    drop(learner);
+    let blind = Api::start(&directory, patient(), &[nobody()], &money).await;
+    let id = blind.order(&[("A", 1)]).await.text("id").to_owned();
+    drop(blind);
+    let first = Api::start(&directory, patient(), &stock, &money).await;
+    payments.was_asked(1).await;
+    rt::time::sleep(SEVERAL).await;
+    drop(first);
+    payments.becomes(well);
+    let second = Api::start(&directory, patient(), &stock, &money).await;
+    second.until(&id, "confirmed").await;
 }
