@@ -18,6 +18,7 @@ mod failover;
 mod faults;
 mod limits;
 mod live_settings;
+mod postgres;
 mod prometheus;
 mod rolling_restart;
 mod shop;

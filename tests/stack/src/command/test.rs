@@ -72,7 +72,7 @@ pub async fn run(flags: Test) -> Result<ExitCode, Error> {
 fn chosen(only: Option<&str>, full: bool) -> Result<Vec<Trial>, Error> {
     let mut all = trials();
     if full || only.is_some() {
-        all.push(containers());
+        all.extend(longer());
     }
     let Some(name) = only else { return Ok(all) };
     let known: Vec<&str> = all.iter().map(|trial| trial.name).collect();
@@ -86,16 +86,18 @@ fn chosen(only: Option<&str>, full: bool) -> Result<Vec<Trial>, Error> {
         .ok_or(unknown)
 }
 
-/// `compose.yaml` for real: it needs a Docker engine, and says so where there is none.
-fn containers() -> Trial {
-    Trial {
-        name: "compose",
-        args: "test --package e2e -- --ignored compose"
-            .split_whitespace()
-            .collect(),
+/// What needs more than Rust and Go: PostgreSQL, and a Docker engine for `compose.yaml`. Each says so where it is not there.
+fn longer() -> [Trial; 2] {
+    [
+        ("postgres", "test --package e2e -- --ignored postgres"),
+        ("compose", "test --package e2e -- --ignored compose"),
+    ]
+    .map(|(name, line)| Trial {
+        name,
+        args: line.split_whitespace().collect(),
         env: vec![(NO_BUILD, "1")],
         excuse: None,
-    }
+    })
 }
 
 fn trials() -> Vec<Trial> {
