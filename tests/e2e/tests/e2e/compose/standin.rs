@@ -124,6 +124,8 @@ async fn postgres(engine: &Engine, image: &str) {
     let tree = Tree::new(engine, "postgres");
     tree.copy(&installed);
     tree.copy(Path::new("/usr/share/postgresql").join(&version).as_path());
+    // What sqlx names for each connection, and what it may be a link to.
+    tree.copy(Path::new("/usr/share/zoneinfo/UTC"));
     tree.copy(Path::new("/usr/share/zoneinfo/Etc"));
     for folder in ["bin", "lib"] {
         for file in fs::read_dir(installed.join(folder)).unwrap().flatten() {
@@ -197,8 +199,11 @@ impl Tree {
 
     /// A file or folder where it is, as it is.
     fn copy(&self, path: &Path) {
+        let to = self.0.join(path.strip_prefix("/").unwrap());
+        let folder = to.parent().unwrap();
+        fs::create_dir_all(folder).unwrap();
         let mut copy = Command::new("cp");
-        copy.args(["-a", "--parents"]).arg(path).arg(&self.0);
+        copy.arg("-a").arg(path).arg(folder);
         assert!(copy.status().unwrap().success(), "{}", path.display());
     }
 
