@@ -154,7 +154,10 @@ impl Refusal {
 /// For an outcome that another attempt could better: the wait that the upstream asked for.
 fn asked_to_wait(outcome: &Outcome) -> Option<Duration> {
     match *outcome {
-        Outcome::ConnectRefused | Outcome::Reset | Outcome::AttemptTimeout => Some(Duration::ZERO),
+        Outcome::ConnectRefused
+        | Outcome::ConnectTimeout
+        | Outcome::Reset
+        | Outcome::AttemptTimeout => Some(Duration::ZERO),
         Outcome::Answered {
             status: 501 | 505, ..
         } => None,

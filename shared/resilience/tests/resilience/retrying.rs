@@ -126,6 +126,7 @@ fn what_another_attempt_cannot_better_is_final() {
         answered(500, None),
         UNAVAILABLE,
         answered(504, None),
+        Outcome::ConnectTimeout,
         Outcome::AttemptTimeout,
     ] {
         assert!(decide(&failed(&outcome)).is_ok(), "{outcome:?}");
@@ -220,6 +221,7 @@ fn a_frozen_instance_cannot_use_up_the_deadline() {
 fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         Just(Outcome::ConnectRefused),
+        Just(Outcome::ConnectTimeout),
         Just(Outcome::Reset),
         Just(Outcome::AttemptTimeout),
         Just(Outcome::CallerLeft),

@@ -42,7 +42,7 @@ pub(super) enum Trouble {
     Unsendable(String),
     /// Nobody listens.
     Refused,
-    /// No connection within its own timeout.
+    /// No connection within its own timeout, all of which there was.
     Unconnected,
     /// No answer within the call's time.
     Late,
@@ -187,7 +187,8 @@ impl Trouble {
         match self {
             Self::Unsendable(_) => Outcome::NotSent,
             Self::Refused => Outcome::ConnectRefused,
-            Self::Unconnected | Self::Late => Outcome::AttemptTimeout,
+            Self::Unconnected => Outcome::ConnectTimeout,
+            Self::Late => Outcome::AttemptTimeout,
             Self::Broken(_) => Outcome::Reset,
             Self::Senseless(_) => Outcome::Answered {
                 status: 502,

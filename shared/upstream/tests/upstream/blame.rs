@@ -8,9 +8,11 @@ use actix_web::rt;
 use futures_util::future::join_all;
 use resilience::backoff::Backoff;
 use resilience::retry::Retry;
-use upstream::Deadline;
+use upstream::{Deadline, Outcome};
 
-use super::scene::{Scene, answer, ok, read_request, until, upstream};
+use upstream::stream::{Connections, FailureKind, RequestBody, StreamConfig};
+
+use super::scene::{Scene, answer, deaf, ok, read_request, until, upstream};
 
 const TIME_IS_UP: &str = "HTTP/1.1 504 Gateway Timeout\r\ncontent-length: 0\r\n\r\n";
 const BROKEN: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n";
@@ -39,6 +41,47 @@ async fn an_upstream_that_says_that_a_short_time_is_up_has_not_failed() {
         scene.get().await.unwrap_err();
     }
     assert_eq!(scene.breaker(), "open");
+}
+
+#[actix_web::test]
+async fn no_connection_is_excused_by_a_late_caller_only_if_that_shortened_the_time_for_it() {
+    let scene = Scene::with(
+        &[deaf().await],
+        r#""timeout_ms": 20000, "connect_timeout_ms": 100"#,
+    );
+    let call = async |given| {
+        let deadline = Deadline::after(Instant::now(), Duration::from_millis(given));
+        let call = scene.client.get("/").deadline(deadline);
+        call.send_empty().await.unwrap_err().code
+    };
+    for _ in 0..10 {
+        assert_eq!(call(10).await, "deadline_exceeded");
+    }
+    assert_eq!(scene.breaker(), "closed");
+    // Less than the call's own time, and all that connecting has.
+    for _ in 0..5 {
+        assert_eq!(call(10_000).await, "upstream_unreachable");
+    }
+    assert_eq!(scene.breaker(), "open");
+}
+
+#[actix_web::test]
+async fn a_stream_tells_a_connection_that_had_all_its_time_from_one_that_had_less() {
+    let address = deaf().await;
+    let connections = Connections::new(StreamConfig {
+        connect_timeout: Duration::from_millis(100),
+        ..StreamConfig::default()
+    });
+    for (given, kind, outcome) in [
+        (10, FailureKind::Timeout, Outcome::DeadlineShort),
+        (10_000, FailureKind::ConnectTimeout, Outcome::ConnectTimeout),
+    ] {
+        let request = http::Request::get("/").body(RequestBody::Empty).unwrap();
+        let until = Instant::now() + Duration::from_millis(given);
+        let failure = connections.send(address, request, until).await.unwrap_err();
+        assert_eq!((failure.kind, failure.written), (kind, false));
+        assert_eq!(failure.outcome().in_too_little_time(), outcome);
+    }
 }
 
 #[actix_web::test]
