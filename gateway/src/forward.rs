@@ -46,13 +46,13 @@ pub async fn forward(
     source: &Source,
     exchange: &mut Exchange<'_>,
 ) -> Result<Answered, Error> {
-    let whole = hop.deadline.remaining(Instant::now()).unwrap_or_default();
+    let reads = Instant::now();
     let reading = Upload::read(hop.request, source, hop.route.body_limit, &hop.gateway.edge);
     let read = timeout_at(hop.deadline.at().into(), reading).await;
     let (mut upload, complaint) = read.unwrap_or(Err(Error::BodyTooSlow))?;
     let started = Instant::now();
     let times = Times {
-        whole,
+        lost: hop.waited + started.saturating_duration_since(reads),
         since: started,
     };
     hop.upstream.pool.budget().request(started);
@@ -123,6 +123,7 @@ impl Hop<'_> {
             lease,
             mut span,
             answer,
+            late,
             ..
         } = last;
         let response = match answer {
@@ -152,7 +153,7 @@ impl Hop<'_> {
         let body = Download::new(body, framing, status, held, self.gateway.edge.answer_idle());
         let out = answer::head(code, &head.headers, self.stripped());
         if self.may_be_kept(code, &head.headers, framing) {
-            let read = body.whole(self.deadline.at()).await;
+            let read = body.whole(self.deadline.at(), late).await;
             let read = read.map_err(|broken| self.cut(&broken))?;
             return Ok(Answered::Whole(Arc::new(Kept::new(&out, read))));
         }
@@ -175,7 +176,11 @@ impl Hop<'_> {
     }
 
     fn cut(&self, broken: &Broken) -> Error {
-        self.failed(upstream::Error::bad_answer(&self.upstream.name, broken))
+        let name = &*self.upstream.name;
+        self.failed(match broken {
+            Broken::Late => upstream::Error::timeout(name),
+            Broken::Cut(_) | Broken::Stalled(_) => upstream::Error::bad_answer(name, broken),
+        })
     }
 
     fn explain(&self, failure: &Failure, complaint: &Complaint) -> Error {

@@ -89,7 +89,7 @@ impl Outcome {
             Self::ConnectRefused => Verdict::Refused,
             Self::ConnectTimeout | Self::Reset | Self::AttemptTimeout | Self::BodyCut => {
                 Verdict::Failure
-            },
+            }
             Self::CallerLeft | Self::DeadlineShort | Self::NotSent => Verdict::Neutral,
         }
     }

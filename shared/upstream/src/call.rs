@@ -49,13 +49,14 @@ struct Ended {
 }
 
 impl Time {
-    /// What a caller with a rule for retries gives is the whole time that there is: nobody had more before.
+    /// What a caller with a rule for retries gives is the whole time that there is: nobody had more before,
+    /// unless it says so.
     fn of(request: &Prepared, configured: Duration, now: Instant) -> Self {
         let own = Deadline::after(now, request.timeout.unwrap_or(configured));
         match request.deadline {
             Some(given) if given.at() < own.at() || request.retry.is_some() => Self {
                 deadline: given,
-                shortened: request.retry.is_none(),
+                shortened: request.retry.is_none() || request.late,
             },
             _ => Self {
                 deadline: own,
