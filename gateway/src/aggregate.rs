@@ -102,7 +102,6 @@ fn nobody(id: &str) -> Error {
         origin: upstream::Origin::Upstream,
         code: "not_found".into(),
         status: 404,
-        retryable: false,
         written: true,
         retry_after: None,
         detail: format!("there is no user {id}"),

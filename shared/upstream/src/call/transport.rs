@@ -173,7 +173,6 @@ impl Answer {
             origin: Origin::Upstream,
             code,
             status: self.status,
-            retryable: self.status >= 500 || self.status == 429,
             written: true,
             retry_after: self.retry_after,
             detail: detail.unwrap_or_else(|| format!("{upstream} answered {}", self.status)),
