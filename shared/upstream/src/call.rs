@@ -44,6 +44,9 @@ struct Time {
 /// An attempt that is over.
 struct Ended {
     result: Result<Answer, Trouble>,
+    /// How it ended: another may do better, whosever failure it is.
+    came: Outcome,
+    /// What the policies were told.
     outcome: Outcome,
     time: Time,
 }
@@ -78,6 +81,10 @@ impl Time {
 impl Ended {
     fn nothing_written(&self) -> bool {
         self.result.as_ref().is_err_and(Trouble::nothing_written)
+    }
+
+    fn written(&self) -> bool {
+        self.result.as_ref().map_or_else(Trouble::written, |_| true)
     }
 }
 
@@ -132,7 +139,7 @@ impl Client {
             let attempt = self.attempt(&request, &mut lease, time, call.tried().len() - 1);
             let ended = call.watch(None, attempt).await;
             lease.give_place_back();
-            match self.another(&mut call, &request, &ended).await {
+            match self.another(&mut call, &request, &ended, &mut lease).await {
                 Some(next) => lease = next,
                 None => break ended,
             }
@@ -166,11 +173,10 @@ impl Client {
             Deadline::after(now, given).hand_on(now),
         );
         let result = timeout(given, exchange).await.unwrap_or(Err(Trouble::Late));
-        let outcome = time.judged(
-            result
-                .as_ref()
-                .map_or_else(Trouble::outcome, Answer::outcome),
-        );
+        let came = result
+            .as_ref()
+            .map_or_else(Trouble::outcome, Answer::outcome);
+        let outcome = time.judged(came.clone());
         lease.settle(&outcome, Instant::now());
         if result.as_ref().is_ok_and(|answer| answer.draining) {
             lease.rest_draining(Instant::now());
@@ -179,6 +185,7 @@ impl Client {
         attempt.finish(seen.map_err(Trouble::error_type));
         Ended {
             result,
+            came,
             outcome,
             time,
         }

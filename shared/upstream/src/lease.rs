@@ -6,6 +6,10 @@
 //! Dropped unsettled, both count as neither success nor failure; so does a call for which there is no endpoint.
 //! The time in which a client's body was awaited is not the upstream's: both clocks start that much later.
 
+mod another;
+
+pub use another::Over;
+
 use crate::error::Error;
 use crate::pool::Pool;
 use crate::stream::Flow;

@@ -8,7 +8,7 @@ use actix_web::rt;
 use futures_util::future::join_all;
 use resilience::backoff::Backoff;
 use resilience::retry::Retry;
-use upstream::{Deadline, Outcome};
+use upstream::{Deadline, Outcome, Over};
 
 use upstream::stream::{Connections, FailureKind, RequestBody, StreamConfig};
 
@@ -100,6 +100,40 @@ async fn a_rule_for_retries_makes_a_failed_call_again_elsewhere_and_a_call_witho
         assert_eq!(call.deadline(deadline).send::<u32>().await.unwrap(), 1);
     }
     assert!(failed > 0, "the broken one was asked, and once only");
+}
+
+#[actix_web::test]
+async fn the_step_to_another_attempt_is_one_for_every_caller() {
+    let scene = Scene::with(&[deaf().await], r#""most_in_flight": 1"#);
+    let now = Instant::now();
+    let deadline = Deadline::after(now, Duration::from_secs(10));
+    let mut call = scene.pool.admit(now).unwrap();
+    let mut lease = call.lease(true, now).unwrap();
+    let over = Over {
+        idempotent: true,
+        outcome: &Outcome::AttemptTimeout,
+        written: true,
+        replayable: true,
+    };
+    let once = Over {
+        idempotent: false,
+        ..over
+    };
+    // Refused, it keeps its place, which an answer may still need.
+    let refused = call.another(&rule(), once, deadline, &mut lease).await;
+    assert!(refused.is_none());
+    let count = |name: &str, reason: &str| {
+        scene.metric(&format!(r#"{name}{{reason="{reason}",upstream="shop"}}"#))
+    };
+    let not_retried = count("lictor_retries_refused_total", "not_idempotent");
+    assert_eq!(not_retried.as_deref(), Some("1"));
+    let full = scene.pool.admit(now).unwrap().lease(true, now).unwrap_err();
+    assert_eq!(full.code, "bulkhead_full");
+    // Allowed, it gives the only place to the next attempt.
+    let next = call.another(&rule(), over, deadline, &mut lease).await;
+    assert!(next.is_some());
+    let retried = count("lictor_retries_total", "timeout");
+    assert_eq!(retried.as_deref(), Some("1"));
 }
 
 #[actix_web::test]
