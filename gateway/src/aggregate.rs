@@ -7,6 +7,8 @@
 pub mod gaps;
 pub mod health;
 
+use std::time::Instant;
+
 use actix_web::HttpResponse;
 use futures_util::future::join;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -67,10 +69,14 @@ pub async fn answer(
     principal: Option<&Principal>,
     exchange: &Exchange<'_>,
 ) -> Result<HttpResponse, Error> {
+    let now = Instant::now();
+    let deadline = Deadline::after(exchange.started, found.route.timeout);
+    let waited = now.saturating_duration_since(exchange.started);
     let branches = Branches {
         worker,
         principal,
-        deadline: Deadline::after(exchange.started, found.route.timeout),
+        deadline,
+        late: deadline.leaves_too_little(waited, now),
     };
     let captured = found.captured.unwrap_or_default();
     match kind {
@@ -86,6 +92,8 @@ struct Branches<'a> {
     worker: &'a Worker,
     principal: Option<&'a Principal>,
     deadline: Deadline,
+    /// More of the time went by before them than is left: running out of it is no service's failure.
+    late: bool,
 }
 
 /// What has no id of its own is no user, whatever answered: `/users/stats` is not the user `stats`.
@@ -94,7 +102,6 @@ fn nobody(id: &str) -> Error {
         origin: upstream::Origin::Upstream,
         code: "not_found".into(),
         status: 404,
-        retryable: false,
         written: true,
         retry_after: None,
         detail: format!("there is no user {id}"),
@@ -165,6 +172,7 @@ impl Branches<'_> {
             .subject(self.principal.map(|who| &*who.subject))
             .scopes(self.principal.map(|who| &*who.scopes))
             .deadline(self.deadline)
+            .too_late(self.late)
             .retried_by(&self.worker.gateway.retry);
         request.send().await.map_err(Error::Upstream)
     }

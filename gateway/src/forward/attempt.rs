@@ -20,12 +20,15 @@ pub struct Tried {
     /// What it was: another attempt may do better, whosever failure it is.
     pub ended: Outcome,
     pub answer: Result<Response<ResponseBody>, Failure>,
+    /// It had too little time: running out of it is nobody's failure.
+    pub late: bool,
 }
 
-/// What a request had when its body began to be read, and when the upstream's time began.
+/// What a request had lost before an upstream could be asked, to its client and to the gateway's own waits, and when
+/// the upstream's time began.
 #[derive(Clone, Copy)]
 pub struct Times {
-    pub whole: Duration,
+    pub lost: Duration,
     pub since: Instant,
 }
 
@@ -64,16 +67,15 @@ impl Hop<'_> {
         }
         let given = until.saturating_duration_since(now);
         let now = Instant::now();
-        let ended = flow.map_or(times.since, |flow| flow.ended(now));
-        // What still flows may be waiting for the upstream as well.
-        let began = if ended < now { ended } else { times.since };
+        let awaited = flow.map_or(Duration::ZERO, |flow| flow.awaited(now));
+        let late = self.had_too_little(times, awaited, given);
         let came = answer.as_ref().map_or_else(Failure::outcome, outcome_of);
-        let outcome = if self.had_too_little(began, given, times.whole) {
+        let outcome = if late {
             came.clone().in_too_little_time()
         } else {
             came.clone()
         };
-        lease.count_from(ended);
+        lease.waited_for_client(awaited);
         lease.settle(&outcome, now);
         Tried {
             lease,
@@ -81,14 +83,15 @@ impl Hop<'_> {
             outcome,
             ended: came,
             answer,
+            late,
         }
     }
 
-    /// Whether the service was given too little time: the client had used up half of it before its body had ended, or
-    /// another service before this one stood in.
-    fn had_too_little(&self, began: Instant, given: Duration, whole: Duration) -> bool {
-        let left = self.deadline.remaining(began).unwrap_or_default();
-        let late = left < whole / 2;
+    /// Whether the service was given too little time: the client, while its body was `awaited` or before, and the
+    /// gateway's own waits had used up more than was left, or another service did before this one stood in.
+    fn had_too_little(&self, times: Times, awaited: Duration, given: Duration) -> bool {
+        let began = times.since + awaited;
+        let late = self.deadline.leaves_too_little(times.lost + awaited, began);
         late || (self.stands_in && given < self.upstream.pool.config().timeout())
     }
 }

@@ -44,18 +44,22 @@ struct Time {
 /// An attempt that is over.
 struct Ended {
     result: Result<Answer, Trouble>,
+    /// How it ended: another may do better, whosever failure it is.
+    came: Outcome,
+    /// What the policies were told.
     outcome: Outcome,
     time: Time,
 }
 
 impl Time {
-    /// What a caller with a rule for retries gives is the whole time that there is: nobody had more before.
+    /// What a caller with a rule for retries gives is the whole time that there is: nobody had more before,
+    /// unless it says so.
     fn of(request: &Prepared, configured: Duration, now: Instant) -> Self {
         let own = Deadline::after(now, request.timeout.unwrap_or(configured));
         match request.deadline {
             Some(given) if given.at() < own.at() || request.retry.is_some() => Self {
                 deadline: given,
-                shortened: request.retry.is_none(),
+                shortened: request.retry.is_none() || request.late,
             },
             _ => Self {
                 deadline: own,
@@ -77,6 +81,10 @@ impl Time {
 impl Ended {
     fn nothing_written(&self) -> bool {
         self.result.as_ref().is_err_and(Trouble::nothing_written)
+    }
+
+    fn written(&self) -> bool {
+        self.result.as_ref().map_or_else(Trouble::written, |_| true)
     }
 }
 
@@ -131,7 +139,7 @@ impl Client {
             let attempt = self.attempt(&request, &mut lease, time, call.tried().len() - 1);
             let ended = call.watch(None, attempt).await;
             lease.give_place_back();
-            match self.another(&mut call, &request, &ended).await {
+            match self.another(&mut call, &request, &ended, &mut lease).await {
                 Some(next) => lease = next,
                 None => break ended,
             }
@@ -165,11 +173,10 @@ impl Client {
             Deadline::after(now, given).hand_on(now),
         );
         let result = timeout(given, exchange).await.unwrap_or(Err(Trouble::Late));
-        let outcome = time.judged(
-            result
-                .as_ref()
-                .map_or_else(Trouble::outcome, Answer::outcome),
-        );
+        let came = result
+            .as_ref()
+            .map_or_else(Trouble::outcome, Answer::outcome);
+        let outcome = time.judged(came.clone());
         lease.settle(&outcome, Instant::now());
         if result.as_ref().is_ok_and(|answer| answer.draining) {
             lease.rest_draining(Instant::now());
@@ -178,6 +185,7 @@ impl Client {
         attempt.finish(seen.map_err(Trouble::error_type));
         Ended {
             result,
+            came,
             outcome,
             time,
         }

@@ -1,4 +1,6 @@
-//! Why a call did not succeed: where it failed, what to tell, whether trying again makes sense.
+//! Why a call did not succeed: where it failed, what to tell, when another try makes sense.
+//!
+//! Whether it is tried again is decided from the outcome and the method (`resilience::retry`), not from here.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -24,8 +26,6 @@ pub struct Error {
     pub code: Cow<'static, str>,
     /// The HTTP status that says it.
     pub status: u16,
-    /// Whether another try may succeed.
-    pub retryable: bool,
     /// False when nothing of the call was sent, so that it certainly did not happen.
     pub written: bool,
     /// When another try makes sense.
@@ -97,13 +97,11 @@ impl Error {
 
     /// 502: the upstream's answer makes no sense.
     pub fn bad_answer(upstream: &str, why: impl fmt::Display) -> Self {
-        let mut error = Self::transport(
+        Self::transport(
             502,
             "upstream_bad_answer",
             format!("{upstream} answered badly: {why}"),
-        );
-        error.retryable = false;
-        error
+        )
     }
 
     fn own(status: u16, code: &'static str, detail: String) -> Self {
@@ -112,7 +110,6 @@ impl Error {
 
     fn transport(status: u16, code: &'static str, detail: String) -> Self {
         Self {
-            retryable: true,
             written: true,
             ..Self::at(Origin::Transport, status, code, detail)
         }
@@ -123,7 +120,6 @@ impl Error {
             origin,
             code: Cow::Borrowed(code),
             status,
-            retryable: false,
             written: false,
             retry_after: None,
             detail,

@@ -27,6 +27,7 @@ pub(super) struct Prepared {
     pub key: Option<String>,
     pub repeatable: bool,
     pub deadline: Option<Deadline>,
+    pub late: bool,
     pub timeout: Option<Duration>,
     pub retry: Option<Retry>,
     pub body: Option<Vec<u8>>,
@@ -49,6 +50,7 @@ impl<'a> Request<'a> {
             key: None,
             repeatable: false,
             deadline: None,
+            late: false,
             timeout: None,
             retry: None,
             body: None,
@@ -63,6 +65,13 @@ impl<'a> Request<'a> {
     /// The answer is of no use after this.
     pub fn deadline(mut self, deadline: Deadline) -> Self {
         self.prepared.deadline = Some(deadline);
+        self
+    }
+
+    /// Whether so much had been lost before the call that running out of its deadline is nobody's failure, whoever had no
+    /// more to give.
+    pub fn too_late(mut self, late: bool) -> Self {
+        self.prepared.late = late;
         self
     }
 
