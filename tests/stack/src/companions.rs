@@ -48,10 +48,15 @@ impl FromStr for Companion {
     }
 }
 
-/// Starts one and waits until it answers 200 at `path`.
-pub(crate) async fn up(unit: &Arc<Unit>, client: &Client, path: &str) -> Result<(), Error> {
+/// Starts one; it answers a little later (`ready`).
+pub(crate) fn spawn(unit: &Arc<Unit>) -> Result<(), Error> {
     let process = unit.start()?;
     unit.watch(process);
+    Ok(())
+}
+
+/// Waits until one answers 200 at `path`.
+pub(crate) async fn ready(unit: &Unit, client: &Client, path: &str) -> Result<(), Error> {
     wait::until(unit.name(), READY, || async {
         if let State::Ended(exit) = unit.state() {
             return Ok(Err(unit.died(exit)));
@@ -101,17 +106,22 @@ impl Companions {
         Ok(chosen)
     }
 
-    /// Starts them side by side.
-    pub async fn start(&self) -> Result<(), Error> {
+    /// Starts them; they answer a little later (`ready`).
+    pub(crate) fn spawn(&self) -> Result<(), Error> {
+        self.units().try_for_each(|(unit, _)| spawn(unit))
+    }
+
+    /// Waits for all of them.
+    pub(crate) async fn ready(&self) -> Result<(), Error> {
         let jaeger = async {
             match &self.jaeger {
-                Some(jaeger) => jaeger.start().await,
+                Some(jaeger) => jaeger.ready().await,
                 None => Ok(()),
             }
         };
         let prometheus = async {
             match &self.prometheus {
-                Some(prometheus) => prometheus.start().await,
+                Some(prometheus) => prometheus.ready().await,
                 None => Ok(()),
             }
         };

@@ -102,9 +102,9 @@ impl Jaeger {
         self.span_metrics
     }
 
-    /// Starts it and waits until it answers.
-    pub async fn start(&self) -> Result<(), Error> {
-        companions::up(&self.unit, &self.client, "/api/services").await
+    /// Waits until it answers.
+    pub(crate) async fn ready(&self) -> Result<(), Error> {
+        companions::ready(&self.unit, &self.client, "/api/services").await
     }
 
     /// Ends it; whether it went by itself.

@@ -1,5 +1,6 @@
 //! `cargo stack up` in one shell and the verbs in another, through the real binary, with stand-ins for the services.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 use std::time::Duration;
@@ -257,5 +258,64 @@ async fn what_a_killed_runner_left_behind_is_ended_by_the_next_one() {
     assert!(
         said.contains("ended what an earlier run had left behind: consul, gateway-1"),
         "{said}"
+    );
+}
+
+/// A program that does nothing for longer than any test.
+fn idler(shell: &Shell, name: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = shell.target.path().join(name);
+    std::fs::write(&path, "#!/bin/sh\nexec sleep 60\n").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_runner_that_was_killed_while_it_built_left_behind_is_ended_by_down() {
+    let _turn = TURN.lock().await;
+    let shell = Shell::new();
+    let words = std::fs::File::create(shell.target.path().join("up.log")).unwrap();
+    let mut up = shell
+        .command(&["up", "--with", "jaeger"])
+        .env("CARGO", idler(&shell, "cargo"))
+        .env("JAEGER_BIN", idler(&shell, "jaeger"))
+        .process_group(0)
+        .stdout(words.try_clone().unwrap())
+        .stderr(words)
+        .spawn()
+        .unwrap();
+    let left = stack::wait::until("both to be recorded", SOON, || async {
+        let text = std::fs::read(shell.file("run.json")).map_err(|error| error.to_string())?;
+        let record: Record = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+        let names: Vec<String> = record
+            .children
+            .iter()
+            .map(|child| child.name.clone())
+            .collect();
+        if names == ["consul", "jaeger"] {
+            Ok(record.children)
+        } else {
+            Err(format!("{names:?}"))
+        }
+    });
+    let left = left.await.unwrap_or_else(|error| panic!("{error}"));
+    let left: Vec<u32> = left.iter().map(|child| child.pid).collect();
+    assert!(
+        shell.say(&["status"]).await.contains("starting"),
+        "it takes no commands yet"
+    );
+
+    // The whole group: the build goes with it, as at a terminal that is closed; the children have groups of their own.
+    let group = Pid::from_raw(i32::try_from(up.id()).unwrap());
+    nix::sys::signal::killpg(group, Signal::SIGKILL).unwrap();
+    ended(&mut up).await;
+    assert_eq!(
+        shell.say(&["down"]).await,
+        "ended what an earlier run had left behind: consul, jaeger\n"
+    );
+    gone(&left).await;
+    assert!(
+        shell.say(&["down"]).await.contains("nothing is running"),
+        "once is enough"
     );
 }
