@@ -94,8 +94,8 @@ async fn status_json() -> Result<ExitCode, Error> {
 
 /// Asks for the end and waits for it.
 async fn down() -> Result<ExitCode, Error> {
-    /// Two drains, one after the other, and Consul's.
-    const LONGEST: std::time::Duration = std::time::Duration::from_secs(35);
+    /// Four ends, one after the other, of 10 s each and 5 s for a kill: gateways, services, Consul, what watched them.
+    const LONGEST: std::time::Duration = std::time::Duration::from_secs(60);
     let record = match running() {
         Err(Error::NotRunning) => return left_over(),
         record => record?,

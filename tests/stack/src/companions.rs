@@ -1,6 +1,6 @@
 //! What watches a run, where it is wanted: Jaeger, which takes the spans, and Prometheus, which finds everything through Consul.
 //!
-//! They are not part of the system: nothing of it waits for them, and they end after it.
+//! They are not part of the system and end after it; only its start waits for them, so that they see it from its first request.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -134,19 +134,17 @@ impl Companions {
         jaeger.chain(prometheus)
     }
 
-    /// Ends them; the names of those that had to be killed.
+    /// Ends them side by side; the names of those that had to be killed.
     pub async fn stop(&self) -> Vec<String> {
-        let mut killed = Vec::new();
-        if let Some(prometheus) = &self.prometheus
-            && !prometheus.stop().await
-        {
-            killed.push(prometheus::NAME.to_owned());
-        }
-        if let Some(jaeger) = &self.jaeger
-            && !jaeger.stop().await
-        {
-            killed.push(jaeger::NAME.to_owned());
-        }
-        killed
+        let jaeger = async {
+            let jaeger = self.jaeger.as_ref()?;
+            (!jaeger.stop().await).then(|| jaeger::NAME.to_owned())
+        };
+        let prometheus = async {
+            let prometheus = self.prometheus.as_ref()?;
+            (!prometheus.stop().await).then(|| prometheus::NAME.to_owned())
+        };
+        let (jaeger, prometheus) = tokio::join!(jaeger, prometheus);
+        jaeger.into_iter().chain(prometheus).collect()
     }
 }

@@ -64,6 +64,8 @@ impl Jaeger {
             .into_iter()
             .map(|(name, address)| (name.to_owned(), address.port().to_string()))
             .collect();
+        // Whatever the shell says: a run is on loopback.
+        env.insert("JAEGER_LISTEN_HOST".to_owned(), "127.0.0.1".to_owned());
         if let Some(address) = prometheus {
             env.insert(
                 "JAEGER_PROMETHEUS_URL".to_owned(),

@@ -261,11 +261,14 @@ async fn what_a_killed_runner_left_behind_is_ended_by_the_next_one() {
     );
 }
 
-/// A program that does nothing for longer than any test.
-fn idler(shell: &Shell, name: &str) -> PathBuf {
+/// Does nothing for longer than any test.
+const IDLE: &str = "exec sleep 60";
+
+/// A program that stands in for a tool.
+fn script(shell: &Shell, name: &str, does: &str) -> PathBuf {
     use std::os::unix::fs::PermissionsExt as _;
     let path = shell.target.path().join(name);
-    std::fs::write(&path, "#!/bin/sh\nexec sleep 60\n").unwrap();
+    std::fs::write(&path, format!("#!/bin/sh\n{does}\n")).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     path
 }
@@ -277,8 +280,8 @@ async fn what_a_runner_that_was_killed_while_it_built_left_behind_is_ended_by_do
     let words = std::fs::File::create(shell.target.path().join("up.log")).unwrap();
     let mut up = shell
         .command(&["up", "--with", "jaeger"])
-        .env("CARGO", idler(&shell, "cargo"))
-        .env("JAEGER_BIN", idler(&shell, "jaeger"))
+        .env("CARGO", script(&shell, "cargo", IDLE))
+        .env("JAEGER_BIN", script(&shell, "jaeger", IDLE))
         .process_group(0)
         .stdout(words.try_clone().unwrap())
         .stderr(words)
@@ -318,4 +321,54 @@ async fn what_a_runner_that_was_killed_while_it_built_left_behind_is_ended_by_do
         shell.say(&["down"]).await.contains("nothing is running"),
         "once is enough"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scenario_is_given_the_run_and_what_the_flags_say_and_its_verdict_is_ours() {
+    let _turn = TURN.lock().await;
+    let shell = Shell::new();
+    let mut up = shell.up().await;
+    let k6 = script(
+        &shell,
+        "k6",
+        "echo \"$* | $BASE_URL facts=$FACTS rate=$RATE vus=$K6_VUS out=$K6_OUT\"; exit 99",
+    );
+    let asked = |flags: &[&str], prometheus: &str| {
+        let mut command = shell.command(&["k6", "smoke", "--rate", "7"]);
+        command
+            .args(flags)
+            .env("K6_BIN", &k6)
+            .env("K6_VUS", "3")
+            .env("PROMETHEUS_URL", prometheus);
+        tokio::task::spawn_blocking(move || command.output().unwrap())
+    };
+    let gateway = shell.record().gateway;
+
+    let output = asked(&["--", "--no-color"], "http://127.0.0.1:9")
+        .await
+        .unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(99), "{said}");
+    assert!(said.starts_with("run --no-color /"), "{said}");
+    let wanted = format!(
+        "k6/smoke.js --quiet | http://{gateway} facts=on rate=7 vus= out=experimental-prometheus-rw\n"
+    );
+    assert!(said.contains(&wanted), "{said}");
+    assert!(!said.contains("report:"), "none was written: {said}");
+
+    let said = text(&asked(&["--no-facts"], "http://127.0.0.1:9").await.unwrap());
+    assert!(
+        said.contains("facts=off rate=7 vus= out=experimental"),
+        "{said}"
+    );
+    let said = text(&asked(&["--no-facts"], "").await.unwrap());
+    assert!(said.contains("facts=off rate=7 vus= out=\n"), "{said}");
+    let output = asked(&[], "").await.unwrap();
+    let said = text(&output);
+    assert!(
+        !output.status.success() && said.contains("--with prometheus"),
+        "{said}"
+    );
+    shell.say(&["down"]).await;
+    assert_eq!(ended(&mut up).await, 0);
 }
