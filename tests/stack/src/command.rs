@@ -12,7 +12,7 @@ mod up;
 use std::process::ExitCode;
 
 use stack::control::{self, Answer, Command};
-use stack::record::Record;
+use stack::record::{Lock, Record};
 use stack::{Error, Place};
 
 use crate::cli::{Consul, FaultVerb, Verb, Zone};
@@ -94,9 +94,13 @@ async fn status_json() -> Result<ExitCode, Error> {
 
 /// Asks for the end and waits for it.
 async fn down() -> Result<ExitCode, Error> {
-    /// Two drains, one after the other, and Consul's.
-    const LONGEST: std::time::Duration = std::time::Duration::from_secs(35);
-    control::ask(&running()?, &Command::Down).await?;
+    /// Four ends, one after the other, of 10 s each and 5 s for a kill: gateways, services, Consul, what watched them.
+    const LONGEST: std::time::Duration = std::time::Duration::from_secs(60);
+    let record = match running() {
+        Err(Error::NotRunning) => return left_over(),
+        record => record?,
+    };
+    control::ask(&record, &Command::Down).await?;
     stack::wait::until("the run to end", LONGEST, || async {
         match running() {
             Err(Error::NotRunning) => Ok(()),
@@ -105,5 +109,22 @@ async fn down() -> Result<ExitCode, Error> {
     })
     .await?;
     say::line("down");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// No run lives; what a killed one left behind ends here.
+fn left_over() -> Result<ExitCode, Error> {
+    let place = Place::find()?;
+    if !place.run_file().exists() {
+        return Err(Error::NotRunning);
+    }
+    let (_lock, ended) = Lock::take(&place)?;
+    if ended.is_empty() {
+        return Err(Error::NotRunning);
+    }
+    say::line(&format!(
+        "ended what an earlier run had left behind: {}",
+        ended.join(", ")
+    ));
     Ok(ExitCode::SUCCESS)
 }

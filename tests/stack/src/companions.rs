@@ -1,6 +1,6 @@
 //! What watches a run, where it is wanted: Jaeger, which takes the spans, and Prometheus, which finds everything through Consul.
 //!
-//! They are not part of the system: nothing of it waits for them, and they end after it.
+//! They are not part of the system and end after it; only its start waits for them, so that they see it from its first request.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -48,10 +48,15 @@ impl FromStr for Companion {
     }
 }
 
-/// Starts one and waits until it answers 200 at `path`.
-pub(crate) async fn up(unit: &Arc<Unit>, client: &Client, path: &str) -> Result<(), Error> {
+/// Starts one; it answers a little later (`ready`).
+pub(crate) fn spawn(unit: &Arc<Unit>) -> Result<(), Error> {
     let process = unit.start()?;
     unit.watch(process);
+    Ok(())
+}
+
+/// Waits until one answers 200 at `path`.
+pub(crate) async fn ready(unit: &Unit, client: &Client, path: &str) -> Result<(), Error> {
     wait::until(unit.name(), READY, || async {
         if let State::Ended(exit) = unit.state() {
             return Ok(Err(unit.died(exit)));
@@ -101,17 +106,22 @@ impl Companions {
         Ok(chosen)
     }
 
-    /// Starts them side by side.
-    pub async fn start(&self) -> Result<(), Error> {
+    /// Starts them; they answer a little later (`ready`).
+    pub(crate) fn spawn(&self) -> Result<(), Error> {
+        self.units().try_for_each(|(unit, _)| spawn(unit))
+    }
+
+    /// Waits for all of them.
+    pub(crate) async fn ready(&self) -> Result<(), Error> {
         let jaeger = async {
             match &self.jaeger {
-                Some(jaeger) => jaeger.start().await,
+                Some(jaeger) => jaeger.ready().await,
                 None => Ok(()),
             }
         };
         let prometheus = async {
             match &self.prometheus {
-                Some(prometheus) => prometheus.start().await,
+                Some(prometheus) => prometheus.ready().await,
                 None => Ok(()),
             }
         };
@@ -124,19 +134,17 @@ impl Companions {
         jaeger.chain(prometheus)
     }
 
-    /// Ends them; the names of those that had to be killed.
+    /// Ends them side by side; the names of those that had to be killed.
     pub async fn stop(&self) -> Vec<String> {
-        let mut killed = Vec::new();
-        if let Some(prometheus) = &self.prometheus
-            && !prometheus.stop().await
-        {
-            killed.push(prometheus::NAME.to_owned());
-        }
-        if let Some(jaeger) = &self.jaeger
-            && !jaeger.stop().await
-        {
-            killed.push(jaeger::NAME.to_owned());
-        }
-        killed
+        let jaeger = async {
+            let jaeger = self.jaeger.as_ref()?;
+            (!jaeger.stop().await).then(|| jaeger::NAME.to_owned())
+        };
+        let prometheus = async {
+            let prometheus = self.prometheus.as_ref()?;
+            (!prometheus.stop().await).then(|| prometheus::NAME.to_owned())
+        };
+        let (jaeger, prometheus) = tokio::join!(jaeger, prometheus);
+        jaeger.into_iter().chain(prometheus).collect()
     }
 }

@@ -64,6 +64,8 @@ impl Jaeger {
             .into_iter()
             .map(|(name, address)| (name.to_owned(), address.port().to_string()))
             .collect();
+        // Whatever the shell says: a run is on loopback.
+        env.insert("JAEGER_LISTEN_HOST".to_owned(), "127.0.0.1".to_owned());
         if let Some(address) = prometheus {
             env.insert(
                 "JAEGER_PROMETHEUS_URL".to_owned(),
@@ -102,9 +104,9 @@ impl Jaeger {
         self.span_metrics
     }
 
-    /// Starts it and waits until it answers.
-    pub async fn start(&self) -> Result<(), Error> {
-        companions::up(&self.unit, &self.client, "/api/services").await
+    /// Waits until it answers.
+    pub(crate) async fn ready(&self) -> Result<(), Error> {
+        companions::ready(&self.unit, &self.client, "/api/services").await
     }
 
     /// Ends it; whether it went by itself.

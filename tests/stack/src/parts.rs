@@ -1,7 +1,7 @@
 //! The real tools, and how they get onto this machine.
 //!
 //! A part is looked for in three ways, in this order, and whoever asks is told which way it took:
-//! it is there already (its environment variable, then `PATH`, then the user's cache), it is fetched as the publisher's release archive, or it is built from Go modules.
+//! it is there already (its environment variable, then `PATH` where that one is new enough, then the user's cache), it is fetched as the publisher's release archive, or it is built from Go modules.
 //! Whatever is fetched or built goes into the cache under a name with its version, first under a temporary name: a half-written tool is never found.
 //! What cannot be had is an error that names the one line that helps.
 
@@ -22,12 +22,14 @@ use crate::reporter::Reporter;
 pub struct Part {
     pub name: &'static str,
     pub version: &'static str,
+    /// The lowest version that is taken from `PATH`: what a system's package manager installed may be years old.
+    pub least: &'static str,
     /// The environment variable that names a binary.
     pub variable: &'static str,
     /// The arguments that print its version.
     pub version_args: &'static [&'static str],
-    /// Whether nothing runs without it.
-    pub required: bool,
+    /// The commands that cannot do without it; where none is named, nothing can.
+    pub needed_by: &'static [&'static str],
     /// What is built by Go where no archive can be had.
     go: Option<GoBuild>,
     /// The publisher's release server, when its archives are laid out as HashiCorp's are.
@@ -49,9 +51,10 @@ struct GoBuild {
 pub const CONSUL: Part = Part {
     name: "consul",
     version: "1.22.6",
+    least: "1.20",
     variable: "CONSUL_BIN",
     version_args: &["version"],
-    required: true,
+    needed_by: &[],
     go: Some(GoBuild {
         module: "consul",
         package: "github.com/hashicorp/consul",
@@ -69,9 +72,14 @@ const PROMETHEUS_VERSION: &str = "github.com/prometheus/common/version.Version";
 pub const PROMETHEUS: Part = Part {
     name: "prometheus",
     version: "3.14.0",
+    least: "3",
     variable: "PROMETHEUS_BIN",
     version_args: &["--version"],
-    required: false,
+    needed_by: &[
+        "cargo stack up --with prometheus",
+        "cargo stack k6",
+        "cargo stack test",
+    ],
     go: Some(GoBuild {
         module: "prometheus",
         package: "github.com/prometheus/prometheus/cmd/prometheus",
@@ -85,9 +93,10 @@ pub const PROMETHEUS: Part = Part {
 pub const PROMTOOL: Part = Part {
     name: "promtool",
     version: "3.14.0",
+    least: "3",
     variable: "PROMTOOL_BIN",
     version_args: &["--version"],
-    required: false,
+    needed_by: &["cargo stack test"],
     go: Some(GoBuild {
         module: "prometheus",
         package: "github.com/prometheus/prometheus/cmd/promtool",
@@ -101,9 +110,10 @@ pub const PROMTOOL: Part = Part {
 pub const JAEGER: Part = Part {
     name: "jaeger",
     version: "2.13.0",
+    least: "2",
     variable: "JAEGER_BIN",
     version_args: &["version"],
-    required: false,
+    needed_by: &["cargo stack up --with jaeger", "cargo stack test"],
     go: Some(GoBuild {
         module: "jaeger",
         package: "github.com/jaegertracing/jaeger/cmd/jaeger",
@@ -116,9 +126,10 @@ pub const JAEGER: Part = Part {
 pub const K6: Part = Part {
     name: "k6",
     version: "2.2.0",
+    least: "2",
     variable: "K6_BIN",
     version_args: &["version"],
-    required: false,
+    needed_by: &["cargo stack k6", "cargo stack test"],
     go: Some(GoBuild {
         module: "k6",
         package: "go.k6.io/k6/v2",
@@ -132,9 +143,10 @@ pub const K6: Part = Part {
 pub const DOCKER_COMPOSE: Part = Part {
     name: "docker-compose",
     version: "2.40.3",
+    least: "2",
     variable: "DOCKER_COMPOSE_BIN",
     version_args: &["version"],
-    required: false,
+    needed_by: &["docker compose up", "cargo stack test --only compose"],
     go: Some(GoBuild {
         module: "docker-compose",
         package: "github.com/docker/compose/v2/cmd",
@@ -156,16 +168,26 @@ pub struct Found {
 
 impl Part {
     /// The part if it is on this machine already.
-    pub fn find(&self) -> Result<Option<Found>, Error> {
-        find::find(self)
+    pub async fn find(&self) -> Result<Option<Found>, Error> {
+        find::find(self).await
+    }
+
+    /// Why the one on `PATH` is not taken, when there is one and it is not.
+    pub async fn passed_over(&self) -> Option<String> {
+        find::fitting(self).await?.err()
+    }
+
+    /// Whether nothing runs without it.
+    pub fn required(&self) -> bool {
+        self.needed_by.is_empty()
     }
 
     /// The part, brought here if need be.
     pub async fn get(&self, place: &Place, reporter: &Reporter) -> Result<Found, Error> {
-        if let Some(found) = self.find()? {
+        if let Some(found) = self.find().await? {
             return Ok(found);
         }
-        let mut tried = Vec::new();
+        let mut tried = Vec::from_iter(self.passed_over().await);
         if let Some(server) = self.releases {
             match archive::fetch(self, &archive::server(server), reporter).await {
                 Ok(found) => return Ok(found),

@@ -91,7 +91,12 @@ impl Prometheus {
 
     /// Starts it and waits until it answers.
     pub async fn start(&self) -> Result<(), Error> {
-        companions::up(&self.unit, &self.client, "/-/ready").await
+        companions::spawn(&self.unit)?;
+        self.ready().await
+    }
+
+    pub(crate) async fn ready(&self) -> Result<(), Error> {
+        companions::ready(&self.unit, &self.client, "/-/ready").await
     }
 
     /// Ends it; whether it went by itself.

@@ -1,7 +1,8 @@
 //! The record of a run, `run.json`: for a second shell, and for the next run when this one was killed with -9.
 //!
 //! One run at a time per state directory: the lock beside the record is held by the system as long as its process lives, whatever kills it.
-//! A record without a holder is a left-over; the children it names are ended before a new run begins, each only if it is still the process that was started then.
+//! It is written as soon as the first child runs; the run takes commands a little later, when its control socket is there.
+//! A record without a holder is a left-over; the children it names are ended by the next `up` or `down`, each only if it is still the process that was started then.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write as _;
@@ -53,6 +54,7 @@ impl Record {
             return Err(Error::NotRunning);
         }
         read(&place.run_file())
+            .filter(|record| record.control.exists())
             .ok_or_else(|| Error::Other("the stack is starting or stopping; try again".into()))
     }
 
@@ -100,10 +102,13 @@ impl Lock {
                 return Err(Error::io("locking the state directory")(error));
             }
         }
-        let left: Vec<Child> = read(&place.run_file())
-            .map(|record| record.children)
-            .unwrap_or_default();
-        let ended = left.iter().filter(|child| child.lives()).map(end).collect();
+        let mut ended = Vec::new();
+        if let Some(record) = read(&place.run_file()) {
+            let living = record.children.iter().filter(|child| child.lives());
+            ended.extend(living.map(end));
+            // Until this run listens there it must not look as if one did.
+            let _ = std::fs::remove_file(&record.control);
+        }
         let _ = std::fs::remove_file(place.run_file());
         Ok((
             Self {

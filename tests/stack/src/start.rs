@@ -127,7 +127,11 @@ pub async fn start(wishes: Builder) -> Result<Stack, Error> {
 async fn bring_up(stack: &Stack, wishes: &Builder, begin: Instant) -> Result<Timings, Error> {
     let mut timings = Timings::default();
     let (consul, place) = (stack.consul(), stack.place());
+    // Written as soon as something runs: a build takes minutes, and who is killed meanwhile leaves these behind.
     consul.start(true)?;
+    stack.write_record()?;
+    stack.companions().spawn()?;
+    stack.write_record()?;
     let building = async {
         if wishes.build {
             binaries::build(place, wishes.show_build, &wishes.reporter).await?;
@@ -135,7 +139,7 @@ async fn bring_up(stack: &Stack, wishes: &Builder, begin: Instant) -> Result<Tim
         binaries::check(place).map(|()| begin.elapsed())
     };
     let electing = async { consul.leader().await.map(|()| begin.elapsed()) };
-    let companions = stack.companions().start();
+    let companions = stack.companions().ready();
     ((timings.built, timings.consul), ()) =
         tokio::try_join!(async { tokio::try_join!(building, electing) }, companions)?;
 

@@ -11,6 +11,7 @@ mod system;
 
 mod bad_configuration;
 mod bad_input;
+mod companions;
 mod compose;
 mod consul_outage;
 mod drills;

@@ -9,7 +9,7 @@ pub struct K6 {
     /// Names the run in Prometheus and on the dashboards
     #[arg(long, value_name = "ID")]
     pub testid: Option<String>,
-    /// Leave out what Prometheus would be asked at the end
+    /// Leave out what Prometheus would be asked at the end; without one this is the only way to run
     #[arg(long)]
     pub no_facts: bool,
     /// Journeys a second
@@ -18,7 +18,7 @@ pub struct K6 {
     /// Stretches every phase: 0.5 halves them
     #[arg(long, value_name = "FACTOR", value_parser = super::factor)]
     pub scale: Option<f64>,
-    /// For k6 itself, after `--`
+    /// For `k6 run` itself, after `--`
     #[arg(last = true, value_name = "K6 ARGUMENTS")]
     pub extra: Vec<String>,
 }

@@ -41,7 +41,7 @@ const OTHERS: &[(&str, &[&str], &str, &str)] = &[
     (
         "docker",
         &["--version"],
-        "docker compose up",
+        "docker compose up, cargo stack test --only compose",
         "https://docs.docker.com/engine/install",
     ),
 ];
@@ -53,7 +53,7 @@ pub async fn run(fetch: Option<String>) -> Result<ExitCode, Error> {
     }
     let mut complete = true;
     for part in parts::ALL {
-        match part.find()? {
+        match part.find().await? {
             Some(found) => {
                 let version = version(&found.path.to_string_lossy(), part.version_args).await;
                 say::line(&format!(
@@ -62,15 +62,13 @@ pub async fn run(fetch: Option<String>) -> Result<ExitCode, Error> {
                 ));
             }
             None => {
-                complete &= !part.required;
-                let need = if part.required {
-                    "everything needs it"
-                } else {
-                    "optional"
-                };
+                complete &= !part.required();
+                let why = part.passed_over().await;
+                let why = why.map_or(String::new(), |why| format!(" ({why})"));
                 say::line(&format!(
-                    "missing  {:<11} {need}; {}",
+                    "missing  {:<11} {}{why}; {}",
                     part.name,
+                    purpose(part),
                     part.hint()
                 ));
             }
@@ -122,6 +120,15 @@ async fn get(name: &str, place: &Place) -> Result<ExitCode, Error> {
         found.way
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Who cannot do without it.
+fn purpose(part: &Part) -> String {
+    if part.required() {
+        "for everything".to_owned()
+    } else {
+        format!("for {}", part.needed_by.join(", "))
+    }
 }
 
 /// The first line that it says of itself.

@@ -23,6 +23,9 @@ use crate::say;
 /// Where Prometheus is, when the run does not say.
 const PROMETHEUS: &str = "PROMETHEUS_URL";
 
+/// What k6 reads from the environment itself, and for which it discards a script's scenarios.
+const DISCARDING: [&str; 4] = ["K6_VUS", "K6_DURATION", "K6_ITERATIONS", "K6_STAGES"];
+
 pub async fn run(flags: cli::K6) -> Result<ExitCode, Error> {
     let place = Place::find()?;
     let known = scenarios(&place)?;
@@ -46,6 +49,8 @@ pub async fn run(flags: cli::K6) -> Result<ExitCode, Error> {
     std::fs::create_dir_all(&reports)
         .map_err(Error::io(format!("creating {}", reports.display())))?;
     let report = reports.join(format!("{}.html", flags.name));
+    // One of an earlier run would be taken for this one's where k6 writes none.
+    let _ = std::fs::remove_file(&report);
     let testid = flags.testid.clone().unwrap_or_else(|| now(&flags.name));
     let runner = bridge::start(record.clone()).await?;
     let mut signals = Signals::listen()?;
@@ -66,17 +71,18 @@ pub async fn run(flags: cli::K6) -> Result<ExitCode, Error> {
         // Its progress is a page every second where no line can move.
         command.arg("--quiet");
     }
-    match &prometheus {
-        Some(url) => {
-            command
-                .env(PROMETHEUS, url)
-                .env("K6_OUT", "experimental-prometheus-rw")
-                .env("K6_PROMETHEUS_RW_SERVER_URL", format!("{url}/api/v1/write"));
-        }
-        None => {
-            command.env("FACTS", "off");
-            say::note("without Prometheus: no server-side fact is asserted (--no-facts)");
-        }
+    for name in DISCARDING {
+        command.env_remove(name);
+    }
+    if let Some(url) = &prometheus {
+        command
+            .env(PROMETHEUS, url)
+            .env("K6_OUT", "experimental-prometheus-rw")
+            .env("K6_PROMETHEUS_RW_SERVER_URL", format!("{url}/api/v1/write"));
+    }
+    command.env("FACTS", if flags.no_facts { "off" } else { "on" });
+    if flags.no_facts {
+        say::note("no server-side fact is asserted (--no-facts)");
     }
     // In a group of its own, so that Ctrl-C reaches it once, through us.
     command.process_group(0).kill_on_drop(true);
@@ -87,7 +93,9 @@ pub async fn run(flags: cli::K6) -> Result<ExitCode, Error> {
             () = signals.next() => interrupt(&child),
         }
     };
-    say::note(&format!("report: {}", report.display()));
+    if report.is_file() {
+        say::note(&format!("report: {}", report.display()));
+    }
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
@@ -115,7 +123,7 @@ fn scenarios(place: &Place) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// Where facts are asked; none only when none are wanted.
+/// Where the run is measured and facts are asked; none only when no facts are wanted.
 fn prometheus(record: &Record, no_facts: bool) -> Result<Option<String>, Error> {
     let own = record.prometheus.map(|address| format!("http://{address}"));
     let named = std::env::var(PROMETHEUS).ok().filter(|url| !url.is_empty());

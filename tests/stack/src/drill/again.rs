@@ -2,6 +2,7 @@
 //!
 //! Noise breaks one run and not the next; a promise that is really broken breaks each of them.
 //! A count (errors, duplicates, orders lost) is never excused: noise does not make those.
+//! Nor is what never came (a breaker that did not open, a recovery that was not seen), or a time that was measured on nothing.
 //! The full terms are what a promise is claimed by, so there one run decides.
 
 use std::future::Future;
@@ -89,5 +90,21 @@ mod tests {
         assert!(runs == 1 && !findings.held(), "{findings}");
         let (runs, findings) = run(&Terms::full(), true, 2).await;
         assert!(runs == 1 && !findings.held(), "{findings}");
+    }
+
+    #[tokio::test]
+    async fn what_never_came_is_not_tried_again() {
+        let terms = Terms::short();
+        for (n, in_time) in [(5, None), (0, Some(true))] {
+            let mut runs = 0;
+            let findings = while_late(&terms, || {
+                runs += 1;
+                let mut findings = Findings::of("drill");
+                findings.arrival("recovered", "<= 10 s", "it", n, in_time);
+                async move { Ok(findings) }
+            });
+            let findings = findings.await.unwrap();
+            assert!(runs == 1 && !findings.held(), "{findings}");
+        }
     }
 }

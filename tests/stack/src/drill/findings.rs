@@ -23,7 +23,7 @@ pub struct Finding {
     /// How many requests, rounds or calls that was measured on.
     pub n: usize,
     pub verdict: Verdict,
-    /// A time or a rate, not a count.
+    /// A time or a rate that was measured, not a count.
     pub timed: bool,
 }
 
@@ -69,6 +69,7 @@ impl Findings {
     }
 
     /// The same for a time or a rate: another program on the machine can break it in a short run, and never holds it.
+    /// Where there was nothing to measure no other program is to blame.
     pub fn timed_promise(
         &mut self,
         what: impl Into<String>,
@@ -79,7 +80,22 @@ impl Findings {
     ) {
         self.promise(what, promise, measured, n, held);
         if let Some(last) = self.findings.last_mut() {
-            last.timed = true;
+            last.timed = n > 0;
+        }
+    }
+
+    /// What must come, and in time: to be late may be another program's doing, not to come at all (`None`) never is.
+    pub fn arrival(
+        &mut self,
+        what: impl Into<String>,
+        promise: impl Into<String>,
+        measured: impl fmt::Display,
+        n: usize,
+        in_time: Option<bool>,
+    ) {
+        match in_time {
+            Some(held) => self.timed_promise(what, promise, measured, n, held),
+            None => self.promise(what, promise, measured, n, false),
         }
     }
 
@@ -162,6 +178,19 @@ mod tests {
         assert!(findings.held());
         findings.promise("duplicates", "0", 0, 0, true);
         assert!(!findings.held());
+    }
+
+    #[test]
+    fn only_what_was_measured_can_be_late() {
+        let timed = |n, in_time| {
+            let mut findings = Findings::of("drill");
+            findings.arrival("recovered", "<= 10 s", "it", n, in_time);
+            findings.broken().next().map(|one| one.timed)
+        };
+        assert_eq!(timed(5, Some(true)), None);
+        assert_eq!(timed(5, Some(false)), Some(true), "late");
+        assert_eq!(timed(5, None), Some(false), "never");
+        assert_eq!(timed(0, Some(true)), Some(false), "tried on nothing");
     }
 
     #[test]

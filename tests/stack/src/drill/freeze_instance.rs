@@ -76,7 +76,7 @@ pub async fn run(terms: &Terms) -> Result<Findings, Error> {
     );
     let before = share(&report, &id, begin.saturating_sub(SECOND * 5)..begin);
     let back = back(&report, &id, thaw, before / 2.0);
-    findings.timed_promise(
+    findings.arrival(
         "traffic back after the thaw",
         "<= 10 s",
         back.map_or("not seen".to_owned(), |time| {
@@ -85,7 +85,8 @@ pub async fn run(terms: &Terms) -> Result<Findings, Error> {
         all.during(thaw..report_end(&report))
             .only(|one| ROUTES.contains(&one.route))
             .count(),
-        before > 0.0 && back.is_some_and(|time| time <= BACK_WITHIN),
+        back.filter(|_| before > 0.0)
+            .map(|time| time <= BACK_WITHIN),
     );
     findings.tell(
         format!("share of {VICTIM} before, frozen, at the end"),

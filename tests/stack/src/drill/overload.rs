@@ -110,12 +110,12 @@ fn goodput(findings: &mut Findings, terms: &Terms, best: &Report, over: &Report,
         format!("{peak:.0}/s"),
         best.all().count(),
     );
-    findings.timed_promise(
+    findings.arrival(
         "goodput at 3 times capacity",
         ">= 90 % of that",
         format!("{under:.0}/s ({:.1} %)", 100.0 * under / peak.max(1.0)),
         over.all().count(),
-        peak > 0.0 && under >= LEAST_GOODPUT * peak,
+        (peak > 0.0 && under > 0.0).then_some(under >= LEAST_GOODPUT * peak),
     );
 }
 

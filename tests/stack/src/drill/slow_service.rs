@@ -217,12 +217,12 @@ fn opened(findings: &mut Findings, what: &str, stretches: &[Stretch], short: boo
             } else {
                 OPENS_AFTER_SLOW
             };
-        findings.timed_promise(
+        findings.arrival(
             "slow: open after",
             format!("<= {:.1} s", limit.as_secs_f64()),
             shown,
             stretches.len(),
-            slowest.is_some_and(|took| took <= limit),
+            slowest.map(|took| took <= limit),
         );
         findings.tell(
             "slow: calls that failed until then",
@@ -230,8 +230,8 @@ fn opened(findings: &mut Findings, what: &str, stretches: &[Stretch], short: boo
             stretches.len(),
         );
     } else {
-        let soon = slowest.is_some_and(|took| took <= OPENS_WITHIN || failed <= MOST_FAILED);
-        findings.timed_promise(
+        let soon = slowest.map(|took| took <= OPENS_WITHIN || failed <= MOST_FAILED);
+        findings.arrival(
             format!("{what}: open after"),
             "20 failed calls or 1 s",
             format!("{failed} calls, {shown}"),
@@ -270,13 +270,14 @@ fn fast(findings: &mut Findings, stretches: &[&Stretch], short: bool) {
 fn probed(findings: &mut Findings, stretches: &[&Stretch]) {
     let probes: f64 = stretches.iter().map(|one| one.probes).sum();
     let open = |one: &&Stretch| Some((one.end - one.opened?).as_secs_f64());
-    let open: f64 = stretches.iter().filter_map(open).sum();
+    let open: Vec<f64> = stretches.iter().filter_map(open).collect();
+    let (count, open) = (open.len(), open.iter().sum::<f64>());
     let a_second = probes / open.max(1.0);
     findings.timed_promise(
         "probes a second while open",
         "<= 1",
         format!("{a_second:.2} ({probes:.0} in {open:.0} s)"),
-        stretches.len(),
+        count,
         a_second <= PROBES_A_SECOND,
     );
 }

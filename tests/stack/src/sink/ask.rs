@@ -36,8 +36,13 @@ impl Stack {
     }
 
     fn sink(&self) -> Result<&Sink, Error> {
-        let elsewhere =
-            || Error::Other("traces go to the collector that was configured; ask there".to_owned());
+        let elsewhere = || {
+            let jaeger = self.companions().jaeger.as_ref();
+            let place = jaeger.map_or("the collector that was configured".to_owned(), |jaeger| {
+                format!("Jaeger, http://{}", jaeger.address())
+            });
+            Error::Other(format!("traces go to {place}; ask there"))
+        };
         self.collector().ok_or_else(elsewhere)
     }
 }

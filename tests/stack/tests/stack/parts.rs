@@ -178,3 +178,92 @@ async fn a_variable_that_names_no_program_is_an_error() {
         "{said}"
     );
 }
+
+/// `cargo stack doctor` with these arguments, where `PATH` is one folder and the cache another; whether it succeeded, and what it said.
+fn doctor(path: &Path, cache: &Path, args: &[&str]) -> (bool, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stack"));
+    command
+        .arg("doctor")
+        .args(args)
+        .env("PATH", path)
+        .env("XDG_CACHE_HOME", cache);
+    for part in stack::parts::ALL {
+        command.env_remove(part.variable);
+    }
+    let output = command.output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    (output.status.success(), said)
+}
+
+/// A program that says only this.
+fn program(path: &Path, says: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, format!("#!/bin/sh\necho '{says}'\n")).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn what_is_too_old_on_path_is_passed_over_and_told() {
+    let (path, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let old = path.path().join("prometheus");
+    let says = |version: &str| format!("prometheus, version {version} (branch: HEAD)");
+    program(&old, &says("2.42.0+ds"));
+    let (_, said) = doctor(path.path(), cache.path(), &[]);
+    let line = said.lines().find(|line| line.contains(" prometheus "));
+    let line = line.unwrap_or_else(|| panic!("{said}"));
+    assert!(
+        line.starts_with("missing") && line.contains("is 2.42.0, at least 3 is needed"),
+        "{line}"
+    );
+
+    let pinned = format!("prometheus-{}", stack::parts::PROMETHEUS.version);
+    program(&cache.path().join("lictor/bin").join(pinned), "the pinned");
+    let fetch = ["--fetch", "prometheus"];
+    let (found, said) = doctor(path.path(), cache.path(), &fetch);
+    assert!(
+        found && said.contains("the pinned (from the cache") && said.contains("is 2.42.0"),
+        "{said}"
+    );
+
+    program(&old, &says("3.20.1"));
+    let (found, said) = doctor(path.path(), cache.path(), &fetch);
+    assert!(found && said.contains("on PATH"), "{said}");
+}
+
+#[test]
+fn the_doctor_says_who_needs_what_is_missing_and_fails_for_consul_alone() {
+    let (path, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (complete, said) = doctor(path.path(), cache.path(), &[]);
+    assert!(!complete, "nothing runs without Consul: {said}");
+    for (name, purpose) in [
+        ("consul", "for everything;"),
+        (
+            "prometheus",
+            "for cargo stack up --with prometheus, cargo stack k6, cargo stack test;",
+        ),
+        ("promtool", "for cargo stack test;"),
+        (
+            "jaeger",
+            "for cargo stack up --with jaeger, cargo stack test;",
+        ),
+        ("k6", "for cargo stack k6, cargo stack test;"),
+        (
+            "docker-compose",
+            "for docker compose up, cargo stack test --only compose;",
+        ),
+        (
+            "docker",
+            "for docker compose up, cargo stack test --only compose;",
+        ),
+    ] {
+        let words = format!("missing  {name:<11} {purpose}");
+        assert!(
+            said.lines().any(|line| line.starts_with(&words)),
+            "{words}: {said}"
+        );
+    }
+    program(&path.path().join("consul"), "Consul v1.22.6");
+    let (complete, said) = doctor(path.path(), cache.path(), &[]);
+    assert!(complete, "{said}");
+}

@@ -1,5 +1,6 @@
 //! `cargo stack up` in one shell and the verbs in another, through the real binary, with stand-ins for the services.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
 use std::time::Duration;
@@ -258,4 +259,116 @@ async fn what_a_killed_runner_left_behind_is_ended_by_the_next_one() {
         said.contains("ended what an earlier run had left behind: consul, gateway-1"),
         "{said}"
     );
+}
+
+/// Does nothing for longer than any test.
+const IDLE: &str = "exec sleep 60";
+
+/// A program that stands in for a tool.
+fn script(shell: &Shell, name: &str, does: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = shell.target.path().join(name);
+    std::fs::write(&path, format!("#!/bin/sh\n{does}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_runner_that_was_killed_while_it_built_left_behind_is_ended_by_down() {
+    let _turn = TURN.lock().await;
+    let shell = Shell::new();
+    let words = std::fs::File::create(shell.target.path().join("up.log")).unwrap();
+    let mut up = shell
+        .command(&["up", "--with", "jaeger"])
+        .env("CARGO", script(&shell, "cargo", IDLE))
+        .env("JAEGER_BIN", script(&shell, "jaeger", IDLE))
+        .process_group(0)
+        .stdout(words.try_clone().unwrap())
+        .stderr(words)
+        .spawn()
+        .unwrap();
+    let left = stack::wait::until("both to be recorded", SOON, || async {
+        let text = std::fs::read(shell.file("run.json")).map_err(|error| error.to_string())?;
+        let record: Record = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+        let names: Vec<String> = record
+            .children
+            .iter()
+            .map(|child| child.name.clone())
+            .collect();
+        if names == ["consul", "jaeger"] {
+            Ok(record.children)
+        } else {
+            Err(format!("{names:?}"))
+        }
+    });
+    let left = left.await.unwrap_or_else(|error| panic!("{error}"));
+    let left: Vec<u32> = left.iter().map(|child| child.pid).collect();
+    assert!(
+        shell.say(&["status"]).await.contains("starting"),
+        "it takes no commands yet"
+    );
+
+    // The whole group: the build goes with it, as at a terminal that is closed; the children have groups of their own.
+    let group = Pid::from_raw(i32::try_from(up.id()).unwrap());
+    nix::sys::signal::killpg(group, Signal::SIGKILL).unwrap();
+    ended(&mut up).await;
+    assert_eq!(
+        shell.say(&["down"]).await,
+        "ended what an earlier run had left behind: consul, jaeger\n"
+    );
+    gone(&left).await;
+    assert!(
+        shell.say(&["down"]).await.contains("nothing is running"),
+        "once is enough"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scenario_is_given_the_run_and_what_the_flags_say_and_its_verdict_is_ours() {
+    let _turn = TURN.lock().await;
+    let shell = Shell::new();
+    let mut up = shell.up().await;
+    let k6 = script(
+        &shell,
+        "k6",
+        "echo \"$* | $BASE_URL facts=$FACTS rate=$RATE vus=$K6_VUS out=$K6_OUT\"; exit 99",
+    );
+    let asked = |flags: &[&str], prometheus: &str| {
+        let mut command = shell.command(&["k6", "smoke", "--rate", "7"]);
+        command
+            .args(flags)
+            .env("K6_BIN", &k6)
+            .env("K6_VUS", "3")
+            .env("PROMETHEUS_URL", prometheus);
+        tokio::task::spawn_blocking(move || command.output().unwrap())
+    };
+    let gateway = shell.record().gateway;
+
+    let output = asked(&["--", "--no-color"], "http://127.0.0.1:9")
+        .await
+        .unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(99), "{said}");
+    assert!(said.starts_with("run --no-color /"), "{said}");
+    let wanted = format!(
+        "k6/smoke.js --quiet | http://{gateway} facts=on rate=7 vus= out=experimental-prometheus-rw\n"
+    );
+    assert!(said.contains(&wanted), "{said}");
+    assert!(!said.contains("report:"), "none was written: {said}");
+
+    let said = text(&asked(&["--no-facts"], "http://127.0.0.1:9").await.unwrap());
+    assert!(
+        said.contains("facts=off rate=7 vus= out=experimental"),
+        "{said}"
+    );
+    let said = text(&asked(&["--no-facts"], "").await.unwrap());
+    assert!(said.contains("facts=off rate=7 vus= out=\n"), "{said}");
+    let output = asked(&[], "").await.unwrap();
+    let said = text(&output);
+    assert!(
+        !output.status.success() && said.contains("--with prometheus"),
+        "{said}"
+    );
+    shell.say(&["down"]).await;
+    assert_eq!(ended(&mut up).await, 0);
 }

@@ -16,8 +16,11 @@ pub fn recovered(findings: &mut Findings, terms: &Terms, after: &Slice<'_>) {
     } else {
         last
     };
+    let end = after.iter().map(|one| one.at).max();
+    // Refusals to the end, or to a second before it, are no recovery.
+    let never = time.is_some_and(|at| at + SECOND > end.unwrap_or_default());
     let late = after.only(|one| one.at > RECOVERED_WITHIN);
-    findings.timed_promise(
+    findings.arrival(
         "recovered after the overload",
         "<= 5 s",
         format!(
@@ -27,7 +30,7 @@ pub fn recovered(findings: &mut Findings, terms: &Terms, after: &Slice<'_>) {
             late.only(|one| !good(one)).count()
         ),
         late.count(),
-        time.is_none_or(|at| at <= RECOVERED_WITHIN),
+        (!never).then_some(time.is_none_or(|at| at <= RECOVERED_WITHIN)),
     );
 }
 
@@ -70,10 +73,14 @@ mod tests {
         (0..80).map(one).collect()
     }
 
-    fn held(terms: &Terms, after: &[Outcome]) -> bool {
+    fn found(terms: &Terms, after: &[Outcome]) -> Findings {
         let mut findings = Findings::of("overload");
         recovered(&mut findings, terms, &Slice::of(after));
-        findings.held()
+        findings
+    }
+
+    fn held(terms: &Terms, after: &[Outcome]) -> bool {
+        found(terms, after).held()
     }
 
     #[test]
@@ -84,6 +91,17 @@ mod tests {
             assert!(!held(&terms, &after(|tenth| tenth < 55)));
             assert!(!held(&terms, &after(|tenth| tenth.is_multiple_of(4))));
         }
+    }
+
+    #[test]
+    fn a_late_recovery_may_be_noise_and_none_is_not() {
+        let timed = |refused: fn(u32) -> bool| {
+            let findings = found(&Terms::short(), &after(refused));
+            findings.broken().next().map(|one| one.timed)
+        };
+        assert_eq!(timed(|tenth| tenth < 55), Some(true));
+        assert_eq!(timed(|tenth| tenth.is_multiple_of(4)), Some(false));
+        assert_eq!(timed(|_| true), Some(false));
     }
 
     #[test]

@@ -1,0 +1,198 @@
+//! `up --with jaeger,prometheus`: from one order to its trace, its series, its log line, and from a latency back to a trace.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+use stack::companions::Companion;
+use stack::jaeger::Jaeger;
+use stack::prometheus::Prometheus;
+use stack::record::Record;
+use stack::{Client, wait};
+
+use super::system::{System, ok};
+
+/// Each process sends its spans when its own batch is full or due.
+const TRACED: Duration = Duration::from_secs(30);
+
+/// Targets are found and scraped every 5 s; what is made from spans is flushed every 5 s before that.
+const SCRAPED: Duration = Duration::from_secs(60);
+
+/// Log lines go through a buffer of their own.
+const LOGGED: Duration = Duration::from_secs(10);
+
+/// Who takes part in an order.
+const TAKE_PART: [&str; 4] = ["gateway", "inventory", "orders", "payments"];
+
+/// The latencies that carry exemplars are those made from spans.
+const LATENCIES: &str = "traces_span_metrics_duration_seconds_bucket{service_name=\"gateway\"}";
+
+/// One span, of as much as is looked at.
+#[derive(Debug)]
+struct Span {
+    id: String,
+    service: String,
+    parents: Vec<String>,
+}
+
+/// The spans of a trace as Jaeger answers for it.
+async fn spans(jaeger: &Client, id: &str) -> Result<Vec<Span>, String> {
+    let path = format!("/api/traces/{id}");
+    let answer = jaeger.get(&path).await.map_err(|why| why.to_string())?;
+    let answer = match answer.status {
+        200 => answer.json(),
+        status => return Err(format!("{path}: {status} {}", answer.text())),
+    };
+    let [trace] = list(&answer["data"]) else {
+        return Err(format!("not one trace: {answer}"));
+    };
+    let span = |span: &Value| {
+        let process = text(&span["processID"]);
+        let references = list(&span["references"]).iter();
+        let references = references.filter(|one| one["refType"] == "CHILD_OF");
+        Span {
+            id: text(&span["spanID"]),
+            service: text(&trace["processes"][&process]["serviceName"]),
+            parents: references.map(|one| text(&one["spanID"])).collect(),
+        }
+    };
+    Ok(list(&trace["spans"]).iter().map(span).collect())
+}
+
+/// Whether it is one tree of all that take part, from the gateway down.
+fn is_whole(spans: &[Span]) -> bool {
+    let services: BTreeSet<&str> = spans.iter().map(|span| span.service.as_str()).collect();
+    let ids: BTreeSet<&String> = spans.iter().map(|span| &span.id).collect();
+    let roots: Vec<&Span> = spans.iter().filter(|one| one.parents.is_empty()).collect();
+    let known = |span: &Span| span.parents.iter().all(|parent| ids.contains(parent));
+    TAKE_PART.iter().all(|name| services.contains(name))
+        && roots.len() == 1
+        && roots[0].service == "gateway"
+        && spans.iter().all(known)
+}
+
+async fn the_trace_is_in(jaeger: &Client, id: &str) {
+    let whole = wait::until("the order's trace in Jaeger", TRACED, || async {
+        let spans = spans(jaeger, id).await?;
+        if is_whole(&spans) {
+            Ok(spans)
+        } else {
+            Err(format!("{spans:?}"))
+        }
+    });
+    let spans = whole.await.unwrap_or_else(|error| panic!("{error}"));
+    let mut of_service = BTreeMap::<&str, usize>::new();
+    for span in &spans {
+        *of_service.entry(&span.service).or_default() += 1;
+    }
+    println!("trace {id}: {of_service:?}");
+}
+
+async fn the_series_is_in(prometheus: &Prometheus) {
+    let expression = "http_server_request_duration_seconds_count{service=\"gateway\", method=\"POST\", route=~\"/api/orders.*\"}";
+    let found = wait::until("the gateway's series in Prometheus", SCRAPED, || async {
+        let series = prometheus.query(expression).await?;
+        if series.is_empty() {
+            let up = prometheus.query("up{job=\"lictor\"}").await?;
+            Err(format!("no series; targets: {up:?}"))
+        } else {
+            Ok(series)
+        }
+    });
+    let found = found.await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(found.len(), 1, "one order was placed: {found:?}");
+    assert_eq!(found[0]["value"][1], "1", "{found:?}");
+}
+
+async fn the_line_is_in(log: PathBuf, id: &str) {
+    let line = wait::until("the gateway's line of the order", LOGGED, || async {
+        let said = std::fs::read_to_string(&log).map_err(|error| error.to_string())?;
+        let lines = said
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        let mut lines = lines.filter(|line: &Value| line["trace_id"] == id);
+        let count = said.lines().count();
+        lines.next().ok_or_else(|| format!("{count} others"))
+    });
+    let line = line.await.unwrap_or_else(|error| panic!("{error}"));
+    println!("line: {line}");
+}
+
+/// What a person clicks on in a latency panel leads to a trace.
+async fn an_exemplar_leads_back(prometheus: &Prometheus, jaeger: &Client) {
+    let known = wait::until("an exemplar whose trace is in Jaeger", SCRAPED, || async {
+        let series = prometheus.exemplars(LATENCIES).await?;
+        let exemplars = series.iter().flat_map(|one| list(&one["exemplars"]));
+        let ids: BTreeSet<String> = exemplars
+            .map(|one| text(&one["labels"]["trace_id"]))
+            .collect();
+        for id in &ids {
+            if spans(jaeger, id).await.is_ok_and(|spans| !spans.is_empty()) {
+                return Ok(id.clone());
+            }
+        }
+        Err(format!("{} series, traces {ids:?}", series.len()))
+    });
+    println!(
+        "exemplar of {}",
+        known.await.unwrap_or_else(|error| panic!("{error}"))
+    );
+}
+
+/// Ends it, and looks whether anything of it is left.
+async fn down(system: System) {
+    let place = system.place().clone();
+    let record = Record::read(&place).unwrap_or_else(|error| panic!("{error}"));
+    let names: BTreeSet<&str> = record
+        .children
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
+    let expected = system.instances().count() + 3;
+    assert_eq!(names.len(), expected, "and what is beside them: {names:?}");
+    for beside in ["consul", "jaeger", "prometheus"] {
+        assert!(names.contains(beside), "{names:?}");
+    }
+    system.stop().await;
+    for child in &record.children {
+        let process = PathBuf::from(format!("/proc/{}", child.pid));
+        assert!(!process.exists(), "{} lives", child.name);
+    }
+    for (what, address) in [("jaeger", record.jaeger), ("prometheus", record.prometheus)] {
+        let address = address.unwrap_or_else(|| panic!("{what} was not recorded"));
+        let answer = Client::new(address).get("/").await;
+        assert!(answer.is_err(), "{what} answers: {answer:?}");
+    }
+    assert!(!place.run_file().exists() && !place.control_socket().exists());
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn up_with_jaeger_and_prometheus_shows_an_order_in_both_and_down_leaves_nothing() {
+    let both = [Companion::Jaeger, Companion::Prometheus];
+    let system = System::with("companions", |wishes| wishes.with(both)).await;
+    let beside = system.companions();
+    let jaeger = beside.jaeger.as_ref().map(Jaeger::address).unwrap();
+    let jaeger = Client::new(jaeger);
+    let prometheus = beside.prometheus.as_ref().unwrap();
+
+    let order = system.order().await;
+    let placed = ok(system.load_client().post("/api/orders", &order).await);
+    let response = placed.header("traceresponse").unwrap_or_default();
+    let id = response.split('-').nth(1).unwrap_or_default();
+    assert_eq!(id.len(), 32, "the answer names its trace: {response:?}");
+
+    the_trace_is_in(&jaeger, id).await;
+    the_series_is_in(prometheus).await;
+    the_line_is_in(system.place().log(system.gateway().name()), id).await;
+    an_exemplar_leads_back(prometheus, &jaeger).await;
+    down(system).await;
+}
