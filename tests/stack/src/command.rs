@@ -1,6 +1,7 @@
 //! The verbs: each turns its flags into calls of the library and prints what came of it.
 
 mod doctor;
+mod down;
 mod drill;
 mod k6;
 mod load;
@@ -12,7 +13,7 @@ mod up;
 use std::process::ExitCode;
 
 use stack::control::{self, Answer, Command};
-use stack::record::{Lock, Record};
+use stack::record::Record;
 use stack::{Error, Place};
 
 use crate::cli::{Consul, FaultVerb, Verb, Zone};
@@ -28,7 +29,7 @@ pub async fn run(verb: Verb) -> Result<ExitCode, Error> {
         Verb::Doctor { fetch } => return doctor::run(fetch).await,
         Verb::Status { json: true } => return status_json().await,
         Verb::Status { json: false } => Command::Status,
-        Verb::Down => return down().await,
+        Verb::Down => return down::run().await,
         Verb::Kill { instance } => Command::Kill { instance },
         Verb::Pause { instance } => Command::Pause { instance },
         Verb::Resume { instance } => Command::Resume { instance },
@@ -89,42 +90,5 @@ async fn status_json() -> Result<ExitCode, Error> {
     if let Answer::Status { table } = control::ask(&running()?, &Command::Status).await? {
         say::line(&serde_json::to_string_pretty(&table).expect("a table is plain data"));
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Asks for the end and waits for it.
-async fn down() -> Result<ExitCode, Error> {
-    /// Four ends, one after the other, of 10 s each and 5 s for a kill: gateways, services, Consul, what watched them.
-    const LONGEST: std::time::Duration = std::time::Duration::from_secs(60);
-    let record = match running() {
-        Err(Error::NotRunning) => return left_over(),
-        record => record?,
-    };
-    control::ask(&record, &Command::Down).await?;
-    stack::wait::until("the run to end", LONGEST, || async {
-        match running() {
-            Err(Error::NotRunning) => Ok(()),
-            _ => Err("still draining".to_owned()),
-        }
-    })
-    .await?;
-    say::line("down");
-    Ok(ExitCode::SUCCESS)
-}
-
-/// No run lives; what a killed one left behind ends here.
-fn left_over() -> Result<ExitCode, Error> {
-    let place = Place::find()?;
-    if !place.run_file().exists() {
-        return Err(Error::NotRunning);
-    }
-    let (_lock, ended) = Lock::take(&place)?;
-    if ended.is_empty() {
-        return Err(Error::NotRunning);
-    }
-    say::line(&format!(
-        "ended what an earlier run had left behind: {}",
-        ended.join(", ")
-    ));
     Ok(ExitCode::SUCCESS)
 }

@@ -60,10 +60,8 @@ impl Jaeger {
             ("JAEGER_TELEMETRY_PORT", ports::any()),
             ("JAEGER_HEALTH_PORT", ports::any()),
         ];
-        let mut env: BTreeMap<String, String> = named
-            .into_iter()
-            .map(|(name, address)| (name.to_owned(), address.port().to_string()))
-            .collect();
+        let ports = named.map(|(name, address)| (name.to_owned(), address.port().to_string()));
+        let mut env = BTreeMap::from(ports);
         // Whatever the shell says: a run is on loopback.
         env.insert("JAEGER_LISTEN_HOST".to_owned(), "127.0.0.1".to_owned());
         if let Some(address) = prometheus {

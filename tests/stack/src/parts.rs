@@ -8,6 +8,7 @@
 mod archive;
 mod find;
 mod go;
+mod version;
 
 pub use find::on_path;
 
