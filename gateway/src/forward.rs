@@ -19,7 +19,7 @@ pub mod upload;
 use std::{sync::Arc, time::Instant};
 
 use actix_web::http::StatusCode;
-use resilience::retry::Attempted;
+use resilience::retry::{Attempted, Refusal};
 use tokio::time::timeout_at;
 use upstream::{
     Call, Lease,
@@ -68,9 +68,11 @@ pub async fn forward(
         let mut over = hop
             .attempt(lease, &mut upload, &mut call, exchange, times)
             .await;
-        match hop.another(&mut over, &mut call, &upload).await {
-            Some(next) => lease = next,
-            None => break over,
+        let another = hop.another(&mut over, &mut call, &upload).await;
+        exchange.tried(over.step(&hop.upstream.name, another.as_ref().err().copied()));
+        match another {
+            Ok(next) => lease = next,
+            Err(_) => break over,
         }
         over.give_up();
     };
@@ -80,8 +82,13 @@ pub async fn forward(
 }
 
 impl Hop<'_> {
-    /// The lease for another attempt, after the wait that comes before it, if there is to be one.
-    async fn another(&self, over: &mut Tried, call: &mut Call, upload: &Upload) -> Option<Lease> {
+    /// The lease for another attempt, after the wait that comes before it, or why there is to be none.
+    async fn another(
+        &self,
+        over: &mut Tried,
+        call: &mut Call,
+        upload: &Upload,
+    ) -> Result<Lease, &'static str> {
         let now = Instant::now();
         let attempted = Attempted {
             idempotent: self.idempotent,
@@ -100,16 +107,22 @@ impl Hop<'_> {
             .gateway
             .retry
             .decide(&attempted, pool.budget(), now, &mut rand::rng());
-        let wait = decided.map_err(|why| pool.not_retried(why)).ok()?;
+        let wait = decided.map_err(|why| {
+            pool.not_retried(why);
+            why.as_str()
+        })?;
         over.lease.give_place_back();
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
         let now = Instant::now();
-        self.deadline.remaining(now)?;
-        let next = call.lease(self.idempotent, now).ok()?;
+        if self.deadline.remaining(now).is_none() {
+            return Err(Refusal::Deadline.as_str());
+        }
+        let next = call.lease(self.idempotent, now);
+        let next = next.map_err(|error| self.failed(error).label())?;
         pool.retried(over.ended.error_type().unwrap_or("status"));
-        Some(next)
+        Ok(next)
     }
 
     /// The client's answer: the upstream's, or an error that says why there is none.

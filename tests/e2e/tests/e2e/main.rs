@@ -17,6 +17,7 @@ mod drills;
 mod failover;
 mod faults;
 mod limits;
+mod live_page;
 mod live_settings;
 mod prometheus;
 mod rolling_restart;
