@@ -230,8 +230,9 @@ function why(request) {
     parts.push(failed(attempt) || again ? `${where}: ${ended(attempt)}` : where);
   });
   if (request.shared) parts.push("shared the answer to the same read");
+  const met = request.attempts.some(failed);
   if (request.limit) parts.push(`over the limit ${request.limit}`);
-  else if (request.code && !(request.attempts.some((attempt) => attempt.error === request.code))) parts.push(plain(request.code));
+  else if (request.code && !met) parts.push(plain(request.code));
   if (request.fallback) parts.push(`${FALLBACKS[request.fallback] ?? request.fallback} stands in`);
   if (parts.length === 0) parts.push(request.partial ? "put together here, parts are missing" : "answered here");
   else if (request.partial) parts.push("parts are missing");
