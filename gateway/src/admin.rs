@@ -1,8 +1,10 @@
-//! The gateway's part of the admin listener: its routes, and the registry. What it says of itself is `admin/status.rs`'s.
+//! The gateway's part of the admin listener: its routes, and the registry. What it says of itself is `admin/status.rs`'s, of the last requests `admin/requests.rs`'s; `admin/page.rs` shows all of it to people.
 //!
 //! Looking is free for whoever reaches the listener; registering a service needs the admin token.
 
+pub mod page;
 pub mod registry;
+pub mod requests;
 pub mod status;
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Instant};
@@ -33,7 +35,11 @@ pub fn configure(desk: Desk) -> impl Fn(&mut web::ServiceConfig) + Send + Sync +
             .route("/services", web::get().to(services))
             .route("/services", web::post().to(register))
             .route("/services/{name}/health", web::get().to(service_health))
-            .route("/gateway/status", web::get().to(status::status));
+            .route("/gateway/status", web::get().to(status::status))
+            .route("/gateway/requests", web::get().to(requests::requests))
+            .route("/", web::get().to(page::page))
+            .route("/page.css", web::get().to(page::style))
+            .route("/page.js", web::get().to(page::script));
     }
 }
 

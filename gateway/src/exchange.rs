@@ -1,12 +1,13 @@
 //! What is learned about one request on its way through, and what the answer says of it.
 //!
 //! Every answer, good or bad, carries the request's id, what is left of its limit, and where the time went; with `debug_headers`, who served it and why.
-//! One line is logged for each request, here, and a failure nowhere else.
+//! One line is logged for each request, here, and a failure nowhere else; the live page's memory (`recent.rs`) is written beside it.
 
 pub mod request_id;
 
 use std::{
     fmt::Write as _,
+    mem,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -24,13 +25,15 @@ use upstream::{EndpointId, Zone};
 
 use self::request_id::{REQUEST_ID, RequestId};
 use crate::{
+    aggregate::gaps::X_GATEWAY_COMPLETE,
     auth::Principal,
     client::{self, Client},
     error::Error,
     forward::upload::Source,
     gateway::Gateway,
     limit::quota::Allowance,
-    route::Route,
+    recent::{Seen, Step},
+    route::{self, Route},
     shed::Place,
 };
 
@@ -55,7 +58,20 @@ pub struct Exchange<'g> {
     pub served: Option<Served>,
     /// Which fallback answered, and the code of what had failed.
     pub stood_in: Option<(&'static str, &'static str)>,
+    /// The answer is that of somebody else who asked the same.
+    pub shared: bool,
+    steps: Vec<Step>,
     allowance: Option<Allowance>,
+}
+
+/// What became of it.
+struct Ended {
+    status: u16,
+    code: Option<&'static str>,
+    /// The limit that refused it.
+    limit: Option<Arc<str>>,
+    partial: bool,
+    took: Duration,
 }
 
 /// The instance that answered, and how it came to that.
@@ -86,6 +102,8 @@ impl<'g> Exchange<'g> {
             place: None,
             served: None,
             stood_in: None,
+            shared: false,
+            steps: Vec::new(),
             allowance: None,
         }
     }
@@ -110,15 +128,26 @@ impl<'g> Exchange<'g> {
         self.subject = principal.map(|principal| principal.subject.clone());
     }
 
-    /// Completes the answer, counts it and logs it.
+    /// Notes an attempt that is over.
+    pub fn tried(&mut self, step: Step) {
+        // Most requests need one, and a vector that grows by itself begins with four.
+        self.steps.reserve_exact(1);
+        self.steps.push(step);
+    }
+
+    /// Completes the answer, counts it, logs it and remembers it.
     pub fn finish(
-        self,
+        mut self,
         request: &HttpRequest,
         outcome: Result<HttpResponse, Error>,
         source: Source,
     ) -> HttpResponse {
         let hidden = self.stood_in.map(|(_, code)| code);
         let code = outcome.as_ref().err().map(Error::label).or(hidden);
+        let limit = match &outcome {
+            Err(Error::Limited { group, .. }) => Some(group.clone()),
+            _ => None,
+        };
         let mut answer = outcome.unwrap_or_else(|error| {
             telemetry::http::name_error(request, error.label());
             self.gateway.metrics.refused(error.label());
@@ -132,7 +161,15 @@ impl<'g> Exchange<'g> {
                 .record(route.index, status, took, Instant::now());
         }
         self.write_headers(answer.headers_mut(), took);
-        self.log(request, status, code, took);
+        let ended = Ended {
+            status,
+            code,
+            limit,
+            partial: is_partial(&answer),
+            took,
+        };
+        self.log(request, &ended);
+        self.remember(request, ended);
         if source.is_empty() {
             return answer;
         }
@@ -179,14 +216,32 @@ impl<'g> Exchange<'g> {
         HeaderValue::try_from(text).expect("numbers are visible ASCII")
     }
 
-    fn log(&self, request: &HttpRequest, status: u16, code: Option<&str>, took: Duration) {
+    /// What the live page shows of it: nothing that a client wrote.
+    fn remember(&mut self, request: &HttpRequest, ended: Ended) {
+        self.gateway.recent.record(Seen {
+            started: self.started,
+            took: ended.took,
+            method: route::method::known(request.method().as_str()).unwrap_or("other"),
+            route: self.route.map(|route| route.index),
+            status: ended.status,
+            code: ended.code,
+            limit: ended.limit,
+            fallback: self.stood_in.map(|(source, _)| source),
+            shared: self.shared,
+            partial: ended.partial,
+            steps: mem::take(&mut self.steps),
+            trace: telemetry::propagation::trace_number(),
+        });
+    }
+
+    fn log(&self, request: &HttpRequest, ended: &Ended) {
         let served = self.served.as_ref();
         tracing::info!(
             method = request.method().as_str(),
             route = self.route.map(|route| &*route.template),
-            status,
-            code,
-            took_ms = (millis(took) * 1000.0).round() / 1000.0,
+            status = ended.status,
+            code = ended.code,
+            took_ms = (millis(ended.took) * 1000.0).round() / 1000.0,
             client = %self.client.address,
             subject = self.subject.as_deref(),
             request_id = self.request_id.as_str(),
@@ -196,6 +251,12 @@ impl<'g> Exchange<'g> {
             "request answered"
         );
     }
+}
+
+/// Whether an aggregate says that parts of it are missing.
+fn is_partial(answer: &HttpResponse) -> bool {
+    let complete = answer.headers().get(X_GATEWAY_COMPLETE);
+    complete.is_some_and(|complete| complete == "false")
 }
 
 fn millis(time: Duration) -> f64 {

@@ -21,7 +21,7 @@ use std::{sync::Arc, time::Instant};
 use actix_web::http::StatusCode;
 use tokio::time::timeout_at;
 use upstream::{
-    Call, Lease, Over,
+    Call, Lease, Over, Stopped,
     stream::{Failure, FailureKind},
 };
 
@@ -67,9 +67,12 @@ pub async fn forward(
         let mut over = hop
             .attempt(lease, &mut upload, &mut call, exchange, times)
             .await;
-        match hop.another(&mut over, &mut call, &upload).await {
-            Some(next) => lease = next,
-            None => break over,
+        let another = hop.another(&mut over, &mut call, &upload).await;
+        let last = another.as_ref().err().map(Stopped::as_str);
+        exchange.tried(over.step(&hop.upstream.name, last));
+        match another {
+            Ok(next) => lease = next,
+            Err(_) => break over,
         }
         over.give_up();
     };
@@ -79,8 +82,13 @@ pub async fn forward(
 }
 
 impl Hop<'_> {
-    /// The lease for another attempt, after the wait that comes before it, if there is to be one.
-    async fn another(&self, over: &mut Tried, call: &mut Call, upload: &Upload) -> Option<Lease> {
+    /// The lease for another attempt, after the wait that comes before it, or why there is to be none.
+    async fn another(
+        &self,
+        over: &mut Tried,
+        call: &mut Call,
+        upload: &Upload,
+    ) -> Result<Lease, Stopped> {
         let ended = Over {
             idempotent: self.idempotent,
             outcome: &over.ended,

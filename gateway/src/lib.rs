@@ -38,6 +38,7 @@ pub mod fallback;
 pub mod error;
 
 pub mod metrics;
+pub mod recent;
 pub mod stats;
 
 pub mod admin;

@@ -5,6 +5,7 @@
 //! The arithmetic is `resilience::limiter`'s.
 
 pub mod quota;
+pub mod status;
 
 use std::{
     collections::{BTreeMap, HashMap},

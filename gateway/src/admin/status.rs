@@ -1,13 +1,16 @@
-//! What the gateway says of itself on the admin listener: each route's last minute, each breaker.
+//! What the gateway says of itself on the admin listener: how fresh its picture is, each route's last minute, each breaker, each limit.
 
 use std::time::{Duration, Instant};
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
+use consul::{View, view::Condition};
+
 use crate::{
     admin::Desk,
     gateway::Gateway,
+    limit,
     route::{Route, Target},
     stats::Summary,
 };
@@ -19,8 +22,19 @@ struct Status<'a> {
     version: &'a str,
     uptime_s: u64,
     in_flight: i64,
+    consul: Picture,
     routes: Vec<RouteStatus<'a>>,
     upstreams: Vec<BreakerStatus>,
+    limits: limit::status::Status<'a>,
+}
+
+/// What Consul has told of the services behind the gateway, at its worst.
+#[derive(Serialize)]
+struct Picture {
+    /// `current`, `waiting` (no answer yet), `held` (it says what is not believed yet), `failing` (it cannot be asked).
+    condition: &'static str,
+    /// Since the oldest of the answers was confirmed; about a minute in quiet times.
+    oldest_ms: Option<u128>,
 }
 
 #[derive(Serialize)]
@@ -61,13 +75,37 @@ pub async fn status(desk: web::Data<Desk>) -> HttpResponse {
         version: desk.identity.version,
         uptime_s: uptime.as_secs(),
         in_flight: gateway.metrics.in_flight.get(),
+        consul: Picture::of(gateway, now),
         routes: gateway
             .routes
             .iter()
             .map(|route| RouteStatus::of(route, gateway, now))
             .collect(),
         upstreams: breakers.collect(),
+        limits: gateway.limits.status(),
     })
+}
+
+impl Picture {
+    fn of(gateway: &Gateway, now: Instant) -> Self {
+        let views = || gateway.upstreams.values().map(|one| one.pool.view());
+        let worst = views().map(View::condition).max_by_key(|condition| {
+            let order = [
+                Condition::Current,
+                Condition::Waiting,
+                Condition::Held,
+                Condition::Failing,
+            ];
+            order.iter().position(|one| one == condition)
+        });
+        Self {
+            condition: worst.unwrap_or(Condition::Waiting).as_str(),
+            oldest_ms: views()
+                .filter_map(|view| view.age(now))
+                .max()
+                .map(|age| age.as_millis()),
+        }
+    }
 }
 
 impl<'a> RouteStatus<'a> {

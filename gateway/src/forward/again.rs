@@ -34,7 +34,10 @@ pub async fn forward(
     };
     let flight = match join(hop, key).await {
         Ok(flight) => flight,
-        Err(kept) => return Ok(kept.to_response()),
+        Err(kept) => {
+            exchange.shared = true;
+            return Ok(kept.to_response());
+        }
     };
     let answered = forward::forward(hop, source, exchange).await;
     let whole = match &answered {

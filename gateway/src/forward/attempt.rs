@@ -1,6 +1,9 @@
 //! One attempt on one endpoint: send, wait for the head, tell the policies what came of it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::Response;
 use telemetry::http::Attempt;
@@ -9,7 +12,9 @@ use upstream::{
     stream::{Failure, ResponseBody},
 };
 
-use crate::{exchange::Exchange, forward::hop::Hop, forward::shape, forward::upload::Upload};
+use crate::{
+    exchange::Exchange, forward::hop::Hop, forward::shape, forward::upload::Upload, recent::Step,
+};
 
 /// An attempt that is over, with what it still holds.
 pub struct Tried {
@@ -22,6 +27,8 @@ pub struct Tried {
     pub answer: Result<Response<ResponseBody>, Failure>,
     /// It had too little time: running out of it is nobody's failure.
     pub late: bool,
+    /// From its beginning to the answer's head.
+    pub took: Duration,
 }
 
 /// What a request had lost before an upstream could be asked, to its client and to the gateway's own waits, and when
@@ -48,6 +55,7 @@ impl Hop<'_> {
         let remaining = self.deadline.remaining(now).unwrap_or_default();
         let another =
             self.idempotent && upload.replayable() && before < gateway.retry.most as usize;
+        let began_at = now;
         let until = now + gateway.retry.attempt_timeout(remaining, another);
         let resend = u32::try_from(before).unwrap_or(u32::MAX);
         let span = lease.attempt(
@@ -84,6 +92,7 @@ impl Hop<'_> {
             ended: came,
             answer,
             late,
+            took: now.saturating_duration_since(began_at),
         }
     }
 
@@ -97,6 +106,24 @@ impl Hop<'_> {
 }
 
 impl Tried {
+    /// What is remembered of it; `last` says why no other follows.
+    pub fn step(&self, upstream: &Arc<str>, last: Option<&'static str>) -> Step {
+        let endpoint = self.lease.endpoint();
+        Step {
+            upstream: upstream.clone(),
+            instance: endpoint.id.clone(),
+            zone: endpoint.zone.clone(),
+            reason: self.lease.reason().as_str(),
+            probe: self.lease.is_probe(),
+            ended: match &self.answer {
+                Ok(answer) => Ok(answer.status().as_u16()),
+                Err(failure) => Err(failure.error_type()),
+            },
+            took: self.took,
+            last,
+        }
+    }
+
     /// Another attempt follows: what this one brought is dropped, and its connection with it.
     pub fn give_up(self) {
         let result = self.answer.map(|answer| answer.status().as_u16());

@@ -58,6 +58,11 @@ impl fmt::Display for Methods {
     }
 }
 
+/// The method as one of those that routes speak of, whatever a client wrote.
+pub fn known(method: &str) -> Option<&'static str> {
+    KNOWN.into_iter().find(|known| *known == method)
+}
+
 fn bit(method: &str) -> Option<u8> {
     KNOWN
         .iter()

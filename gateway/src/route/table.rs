@@ -83,6 +83,11 @@ impl Table {
     pub fn iter(&self) -> std::slice::Iter<'_, Route> {
         self.routes.iter()
     }
+
+    /// The route at that place.
+    pub fn get(&self, index: usize) -> Option<&Route> {
+        self.routes.get(index)
+    }
 }
 
 #[cfg(test)]

@@ -2,11 +2,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use actix_web::{App, test};
+use actix_web::{App, HttpResponse, body, test};
+use bytes::Bytes;
 use consul::{Agent, AgentConfig};
-use gateway::admin::{
-    self, Desk,
-    registry::{External, Refused, Registry},
+use gateway::{
+    admin::{
+        self, Desk,
+        registry::{External, Refused, Registry},
+    },
+    gateway::Gateway,
 };
 use serde_json::{Value, json};
 
@@ -16,7 +20,7 @@ use crate::{
 };
 
 /// Knows one service that is not ours, and takes registrations.
-fn agent() -> Upstream {
+pub fn agent() -> Upstream {
     Upstream::playing(|turn| {
         turn.read_body();
         let path = turn.seen.line.split(' ').nth(1).unwrap();
@@ -40,7 +44,7 @@ fn agent() -> Upstream {
     })
 }
 
-/// What the desk answers to a GET.
+/// What the desk of a gateway that nobody has asked anything answers to a GET.
 async fn look(agent: &Upstream, path: &str) -> (u16, Value) {
     let shop = Upstream::well();
     let gateway = rig::build(
@@ -48,15 +52,24 @@ async fn look(agent: &Upstream, path: &str) -> (u16, Value) {
         &BTreeMap::from([(String::new(), vec![shop.address])]),
         prometheus::Registry::new(),
     );
+    let (head, body) = ask(Arc::new(gateway), agent, path).await;
+    (
+        head.status().as_u16(),
+        serde_json::from_slice(&body).unwrap(),
+    )
+}
+
+/// What the desk of that gateway answers to a GET.
+pub async fn ask(gateway: Arc<Gateway>, agent: &Upstream, path: &str) -> (HttpResponse<()>, Bytes) {
     let desk = Desk {
-        gateway: Arc::new(gateway),
+        gateway,
         registry: registry(agent),
         identity: identity(),
     };
     let app = test::init_service(App::new().configure(admin::configure(desk))).await;
     let answer = test::call_service(&app, test::TestRequest::get().uri(path).to_request()).await;
-    let status = answer.status().as_u16();
-    (status, test::read_body_json(answer).await)
+    let (head, body) = answer.into_parts().1.into_parts();
+    (head, body::to_bytes(body).await.unwrap())
 }
 
 fn registry(agent: &Upstream) -> Registry {
@@ -158,6 +171,18 @@ async fn the_status_lists_every_route_and_every_breaker() {
     assert_eq!(
         (&users["path"], &users["upstream"], &users["requests"]),
         (&json!("/api/users"), &json!("users"), &json!(0))
+    );
+    assert_eq!(body["consul"]["condition"], "current");
+    assert_eq!(body["limits"]["gateways"], 1);
+    let limits = body["limits"]["groups"].as_array().unwrap();
+    let names: Vec<&Value> = limits.iter().map(|limit| &limit["name"]).collect();
+    assert_eq!(
+        names,
+        ["address", "browse", "health", "orders", "sign_in", "users"]
+    );
+    assert_eq!(
+        (&limits[5]["requests"], &limits[5]["per_ms"]),
+        (&json!(100), &json!(60_000))
     );
     let breakers = body["upstreams"].as_array().unwrap();
     assert_eq!(breakers.len(), 5);

@@ -26,6 +26,7 @@ mod headers;
 mod holding;
 mod keyring;
 mod limits;
+mod live_page;
 mod operators;
 mod retries;
 mod retry_rules;

@@ -34,6 +34,19 @@ pub enum Condition {
     Held,
 }
 
+impl Condition {
+    /// The name, as admin views write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Current => "current",
+            Self::Failing => "failing",
+            Self::Held => "held",
+        }
+    }
+}
+
 struct Shared {
     service: Arc<str>,
     current: ArcSwap<Snapshot>,

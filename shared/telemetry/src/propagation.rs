@@ -81,10 +81,16 @@ pub fn format(context: &SpanContext) -> String {
 
 /// The id of the current trace, 32 hexadecimal digits.
 pub fn trace_id() -> Option<String> {
+    trace_number().map(|number| format!("{number:032x}"))
+}
+
+/// The same as a number, for who only keeps it.
+pub fn trace_number() -> Option<u128> {
     Context::map_current(|cx| {
         let span = cx.span();
         let context = span.span_context();
-        context.is_valid().then(|| context.trace_id().to_string())
+        let number = || u128::from_be_bytes(context.trace_id().to_bytes());
+        context.is_valid().then(number)
     })
 }
 

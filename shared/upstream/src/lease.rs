@@ -8,7 +8,7 @@
 
 mod another;
 
-pub use another::Over;
+pub use another::{Over, Stopped};
 
 use crate::error::Error;
 use crate::pool::Pool;

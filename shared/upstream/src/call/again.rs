@@ -24,7 +24,10 @@ impl Client {
             replayable: true,
         };
         match &request.retry {
-            Some(rule) => call.another(rule, over, ended.time.deadline, lease).await,
+            Some(rule) => call
+                .another(rule, over, ended.time.deadline, lease)
+                .await
+                .ok(),
             None if ended.nothing_written() => self.elsewhere(call, request),
             None => None,
         }

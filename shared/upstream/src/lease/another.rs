@@ -3,9 +3,11 @@
 //! Whoever makes the call says what it knows of its attempt; the rule decides, and what comes of it is counted here.
 
 use super::{Call, Lease};
+use crate::error::Error;
 use resilience::classify::Outcome;
 use resilience::deadline::Deadline;
-use resilience::retry::{Attempted, Retry};
+use resilience::retry::{Attempted, Refusal, Retry};
+use std::borrow::Cow;
 use std::time::Instant;
 
 /// What is known of an attempt that is over, of whose answer the client has no byte yet.
@@ -21,16 +23,28 @@ pub struct Over<'a> {
     pub replayable: bool,
 }
 
+/// Why no other attempt follows.
+#[derive(Debug, Clone)]
+pub enum Stopped {
+    /// The rule says no.
+    Rule(Refusal),
+    /// Nobody may be asked any more: no endpoint, or the breaker opened meanwhile.
+    Nobody(Error),
+}
+
 impl Call {
-    /// The lease for another attempt, after the wait that comes before it, if there is to be one. `lease`, whose attempt
-    /// is over, gives its place back before that wait, and only then.
+    /// The lease for another attempt, after the wait that comes before it. `lease`, whose attempt is over, gives its
+    /// place back before that wait, and only then.
+    ///
+    /// # Errors
+    /// Why there is to be none.
     pub async fn another(
         &mut self,
         rule: &Retry,
         over: Over<'_>,
         deadline: Deadline,
         lease: &mut Lease,
-    ) -> Option<Lease> {
+    ) -> Result<Lease, Stopped> {
         let now = Instant::now();
         let attempted = Attempted {
             idempotent: over.idempotent,
@@ -42,16 +56,34 @@ impl Call {
             remaining: deadline.remaining(now).unwrap_or_default(),
         };
         let decided = rule.decide(&attempted, self.pool.budget(), now, &mut rand::rng());
-        let wait = decided.map_err(|why| self.pool.not_retried(why)).ok()?;
+        let wait = decided.map_err(|why| {
+            self.pool.not_retried(why);
+            Stopped::Rule(why)
+        })?;
         lease.give_place_back();
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
         let now = Instant::now();
-        deadline.remaining(now)?;
-        let next = self.lease(over.idempotent, now).ok()?;
+        if deadline.remaining(now).is_none() {
+            return Err(Stopped::Rule(Refusal::Deadline));
+        }
+        let next = self.lease(over.idempotent, now).map_err(Stopped::Nobody)?;
         let reason = over.outcome.error_type().unwrap_or("status");
         self.pool.retried(reason);
-        Some(next)
+        Ok(next)
+    }
+}
+
+impl Stopped {
+    /// The reason in one word: the rule's, or the code of the error.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Rule(refusal) => refusal.as_str(),
+            Self::Nobody(error) => match error.code {
+                Cow::Borrowed(code) => code,
+                Cow::Owned(_) => "nobody",
+            },
+        }
     }
 }

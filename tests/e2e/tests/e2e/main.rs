@@ -18,6 +18,7 @@ mod drills;
 mod failover;
 mod faults;
 mod limits;
+mod live_page;
 mod live_settings;
 mod postgres;
 mod prometheus;

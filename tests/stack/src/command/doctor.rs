@@ -39,6 +39,12 @@ const OTHERS: &[(&str, &[&str], &str, &str)] = &[
         "https://go.dev/dl (1.26 or later)",
     ),
     (
+        "chromium",
+        &["--version"],
+        "the test of the gateway's live page",
+        "apt-get install chromium",
+    ),
+    (
         "docker",
         &["--version"],
         "docker compose up, cargo stack test --only compose",
