@@ -59,6 +59,7 @@ pub async fn run(terms: &Terms) -> Result<Findings, Error> {
         let out = ejected(&ground, victim, &load, killed).await?;
         ejections.extend(out.map(|out| Ejected {
             id,
+            service,
             killed,
             dead,
             out,

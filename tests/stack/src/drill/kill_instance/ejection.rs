@@ -2,6 +2,7 @@
 //!
 //! Measured from the first request that began after its death and needed a second attempt: a request that was under way then was reset, which ejects nobody.
 //! It is counted from that request's intended start, so it is an upper bound; instances that the gateway never asked (another zone, only called by services) have none.
+//! Reads of the victim's service count: an order is also tried again because of what happened behind the instance that had it.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::super::metrics;
 use super::super::terms::Terms;
 use crate::error::Error;
 use crate::instance::Instance;
-use crate::load::{Load, Outcome, Slice};
+use crate::load::{Load, ORDER_PLAIN, ORDER_WITH_KEY, Outcome, Slice};
 
 /// What is promised.
 const EJECTED_WITHIN: Duration = Duration::from_millis(100);
@@ -29,8 +30,9 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// An ejection, in times of the load.
 pub struct Ejected {
-    /// Consul's id of the victim.
+    /// Consul's id of the victim, which begins with its service.
     pub id: String,
+    pub service: &'static str,
     pub killed: Duration,
     /// When it was seen to be dead; it died between the two.
     pub dead: Duration,
@@ -76,8 +78,13 @@ pub async fn ejected(
 pub fn soon(findings: &mut Findings, terms: &Terms, all: &Slice<'_>, ejections: &[Ejected]) {
     let lag = |one: &Ejected| {
         let met = |from: Duration| {
-            let met =
-                |request: &Outcome| request.attempts > 1 && (from..=one.out).contains(&request.at);
+            let its = |request: &Outcome| {
+                let by = request.instance.as_deref().unwrap_or_default();
+                by.starts_with(one.service) && ![ORDER_PLAIN, ORDER_WITH_KEY].contains(&request.route)
+            };
+            let met = |request: &Outcome| {
+                request.attempts > 1 && its(request) && (from..=one.out).contains(&request.at)
+            };
             all.only(met).iter().map(|request| request.at).min()
         };
         // One that began while it died may have ejected it as well.
