@@ -9,10 +9,12 @@
 
 mod system;
 
+mod alerts;
 mod bad_configuration;
 mod bad_input;
 mod compose;
 mod consul_outage;
+mod dashboards;
 mod drills;
 mod failover;
 mod faults;
