@@ -20,13 +20,13 @@ use upstream::{
 };
 
 use crate::{
-    auth::{Authenticator, Principal, config::TokensConfig, gauges::Gauges, refresh},
+    auth::{Authenticator, Principal, config::TokensConfig, gauges::Gauges as KeyGauges, refresh},
     coalesce::Flights,
     config::{Edge, Settings},
     error::Error,
     fallback,
     fallback::{Fallbacks, config::Fallback, last_good::LastGood},
-    limit::Limits,
+    limit::{Limits, gauges::Gauges as LimitGauges},
     maintenance::Maintenance,
     metrics::{AuthDecisions, Metrics},
     recent::Recent,
@@ -108,12 +108,15 @@ impl Gateway {
             tracing::warn!("the retry budget is off: nothing bounds what retries add");
         }
         let auth = Authenticator::new(&settings.keys, &settings.tokens);
-        let gauges = Gauges::new(auth.keyring.clone())?;
-        around.registry.register(Box::new(gauges))?;
+        let keys = KeyGauges::new(auth.keyring.clone())?;
+        around.registry.register(Box::new(keys))?;
+        let limits = Limits::new(&settings.limits, &settings.keys, &metrics);
+        let clients = LimitGauges::new(&limits)?;
+        around.registry.register(Box::new(clients))?;
         Ok(Self {
             via: HeaderValue::try_from(format!("1.1 {}", settings.edge.via))
                 .expect("the configuration was checked"),
-            limits: Limits::new(&settings.limits, &settings.keys, &metrics),
+            limits,
             shed: Shed::new(settings.edge.in_flight, metrics.clone()),
             flights: Flights::new(metrics.coalesced()),
             fallbacks,

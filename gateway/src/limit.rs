@@ -4,6 +4,7 @@
 //! A key may bring its own quota for a group. Where a route lets anybody in, the address stands for the principal.
 //! The arithmetic is `resilience::limiter`'s.
 
+pub mod gauges;
 pub mod quota;
 pub mod status;
 
@@ -18,7 +19,7 @@ use std::{
 };
 
 use prometheus::IntGauge;
-use resilience::limiter::{Decision, Limiter};
+use resilience::limiter::{Decision, Limiter, Usage};
 
 use self::quota::{Allowance, LimitsConfig, Quota};
 use crate::{
@@ -115,6 +116,18 @@ impl Limits {
             &group.decisions,
             || group.name.clone(),
         )
+    }
+
+    /// How full the memory of each limit is, by its name: the limiters of keys with their own quota count as their group.
+    pub fn usages(&self) -> Vec<(Arc<str>, Vec<Usage>)> {
+        let groups = self.groups.values().map(|group| {
+            let own = group.own.values().map(Limiter::usage);
+            let usages = own.chain([group.shared.usage()]).collect();
+            (group.name.clone(), usages)
+        });
+        groups
+            .chain([(ADDRESS.into(), vec![self.address.usage()])])
+            .collect()
     }
 
     /// Takes over how many gateways share the quotas; the own one counts even before Consul says so.

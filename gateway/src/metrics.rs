@@ -31,6 +31,8 @@ pub struct Metrics {
     maintenance: IntGaugeVec,
     /// Requests that hold a place in the gateway now.
     pub in_flight: IntGauge,
+    /// Places that there are; low priority is turned away at 80 % of them, normal at 90 %.
+    pub in_flight_limit: IntGauge,
     /// Healthy gateways that share the quotas; a request is charged as many cells.
     pub quota_gateways: IntGauge,
 }
@@ -145,6 +147,10 @@ impl Metrics {
             in_flight: gauge(
                 "lictor_gateway_in_flight",
                 "Requests that hold a place in the gateway now.",
+            )?,
+            in_flight_limit: gauge(
+                "lictor_gateway_in_flight_limit",
+                "Places that there are; low priority is turned away at 80 % of them, normal at 90 %.",
             )?,
             quota_gateways: gauge(
                 "lictor_rate_limit_gateways",

@@ -26,6 +26,7 @@ pub struct Place {
 
 impl Shed {
     pub fn new(places: u32, metrics: Metrics) -> Self {
+        metrics.in_flight_limit.set(places.into());
         Self {
             taken: Arc::default(),
             places,
@@ -91,6 +92,7 @@ mod tests {
     #[test]
     fn the_lowest_priority_is_turned_away_first() {
         let shed = shed(10);
+        assert_eq!(shed.metrics.in_flight_limit.get(), 10);
         let mut held = Vec::new();
         for (priority, expected) in [
             (Priority::Low, 8),

@@ -17,6 +17,8 @@ use governor::clock::{Clock, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::{Quota, RateLimiter};
 
+pub use self::store::Usage;
+
 use self::store::Bounded;
 
 /// A quota: `cells` in `per`, of which `burst` at once.
@@ -63,6 +65,7 @@ where
     governor: RateLimiter<K, Bounded<K>, C, StateInformationMiddleware>,
     rate: Rate,
     interval: Duration,
+    usage: Usage,
 }
 
 impl<K: Hash + Eq + Clone> Limiter<K> {
@@ -81,11 +84,13 @@ impl<K: Hash + Eq + Clone, C: Clock> Limiter<K, C> {
         let quota = Quota::with_period(interval)
             .expect("at least a nanosecond")
             .allow_burst(rate.burst);
-        let governor = RateLimiter::new(quota, Bounded::new(max_keys), clock);
+        let usage = Usage::default();
+        let states = Bounded::new(max_keys, usage.clone());
         Self {
-            governor,
+            governor: RateLimiter::new(quota, states, clock),
             rate,
             interval,
+            usage,
         }
     }
 
@@ -135,6 +140,12 @@ impl<K: Hash + Eq + Clone, C: Clock> Limiter<K, C> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How full its memory is, for whoever wants to go on looking.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.usage.clone()
     }
 
     /// The quota.

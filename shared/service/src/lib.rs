@@ -27,6 +27,7 @@ mod store;
 mod door;
 mod listeners;
 mod public;
+mod runtimes;
 
 mod guard;
 

@@ -8,7 +8,7 @@ use crate::admin::{self, Controls};
 use crate::config::{Common, Loaded};
 use crate::context::Context;
 use crate::door::Door;
-use crate::drain::Drain;
+use crate::drain::{Drain, Stage};
 use crate::faults::{self, Faults};
 use crate::guard;
 use crate::identity::Identity;
@@ -17,6 +17,7 @@ use crate::listeners::Reserved;
 use crate::live::{self, Live, Setting};
 use crate::ops;
 use crate::public::{self, Surroundings};
+use crate::runtimes::{Role, Runtimes, Seat};
 use crate::spec::{App, Spec, StartError};
 use crate::store::Store;
 use actix_web::dev::ServerHandle;
@@ -47,6 +48,7 @@ struct Serving {
     ops: Rc<Door>,
     admin: ServerHandle,
     tasks: Vec<rt::task::JoinHandle<()>>,
+    _main: Seat,
 }
 
 impl Stopped {
@@ -119,11 +121,13 @@ where
     });
 
     // The stop list.
+    context.drain.enter(Stage::Leaving);
     staying.clear();
     registered.stop_reconciling();
     deregister(&registered).await;
-    context.drain.begin();
+    context.drain.enter(Stage::Draining);
     sleep(common.drain.propagation()).await;
+    context.drain.enter(Stage::Closing);
     serving.public.stop(true).await;
     serving.tasks.iter().for_each(rt::task::JoinHandle::abort);
     live.abort();
@@ -183,11 +187,12 @@ async fn gather<S, B>(
         );
         upstreams.insert(name.clone(), pool);
     }
+    let drain = Drain::register(&registry)?;
     let faults = Faults::new(&common.faults, spec.migrations.is_some(), &registry)?;
     let store = match spec.migrations {
         Some(migrations) => {
             let open = readiness.latch("store open");
-            let store = Store::open(&common.store, migrations, faults.clone()).await?;
+            let store = Store::open(&common.store, migrations, faults.clone(), &registry).await?;
             open.set();
             Some(store)
         }
@@ -204,7 +209,7 @@ async fn gather<S, B>(
         registry,
         client_metrics,
         readiness,
-        drain: Drain::default(),
+        drain,
     })
 }
 
@@ -236,6 +241,8 @@ fn serve(
 ) -> io::Result<Serving> {
     let metrics =
         telemetry::http::ServerMetrics::register(&context.registry).map_err(io::Error::other)?;
+    let runtimes = Runtimes::register(&context.registry).map_err(io::Error::other)?;
+    let main = runtimes.join(Role::Main);
     if app.edge.is_some() {
         context.faults.spare_requests();
     }
@@ -246,6 +253,7 @@ fn serve(
         metrics,
         connections: guard::metrics::Metrics::register(&context.registry)
             .map_err(io::Error::other)?,
+        runtimes,
         edge: app.edge,
         shutdown: common.drain.deadline(),
     };
@@ -277,6 +285,7 @@ fn serve(
             .map(rt::spawn)
             .chain([rt::spawn(keeping)])
             .collect(),
+        _main: main,
     };
     rt::spawn(admin);
     Ok(serving)

@@ -9,6 +9,7 @@ use crate::drain::{self, Drain};
 use crate::faults::{self, Faults};
 use crate::guard::{self, Counted, Guard};
 use crate::input::BodyLimit;
+use crate::runtimes::{Role, Runtimes};
 use crate::spec::Configure;
 use crate::unrouted::{no_method, no_route};
 use actix_service::map_config;
@@ -33,6 +34,7 @@ pub(crate) struct Surroundings {
     pub faults: Faults,
     pub metrics: ServerMetrics,
     pub connections: guard::metrics::Metrics,
+    pub runtimes: Runtimes,
     /// Set where clients are strangers.
     pub edge: Option<Counted>,
     pub shutdown: Duration,
@@ -52,11 +54,14 @@ pub(crate) fn serve(
     )));
     let drain = Data::new(around.drain.clone());
     let faults = Data::new(around.faults.clone());
+    let runtimes = around.runtimes;
     let edge = around.edge.is_some();
     let guard = Guard::new(&server, around.edge, around.connections);
     let application = move || {
         let routes = routes.clone();
         App::new()
+            // Gone with its worker.
+            .app_data(runtimes.join(Role::Public))
             .app_data(drain.clone())
             .app_data(faults.clone())
             .app_data(body_limit.clone())

@@ -5,10 +5,11 @@
 //! instead of waiting; and the writers of one process take turns in the order in which they came,
 //! because SQLite's own wait is a lottery that somebody loses under load. How it is opened is in
 //! `open.rs`; how long anything here may take, in `patience.rs`: `store.wait_ms`, and never longer
-//! than the request for which it is done.
+//! than the request for which it is done. What is counted is in `metrics.rs`.
 
 mod dialect;
 mod lock;
+mod metrics;
 mod open;
 mod patience;
 mod statements;
@@ -18,14 +19,15 @@ pub use statements::Statements;
 
 use crate::faults::{Faults, Kind};
 use dialect::Dialect;
+use metrics::{Awaited, Metrics, Operation};
 use patience::Patience;
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, SqlStr, Transaction};
 use std::convert::Infallible;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
@@ -40,12 +42,14 @@ pub struct Store {
     writers: Arc<Semaphore>,
     wait: Duration,
     faults: Faults,
+    metrics: Metrics,
 }
 
 /// A transaction that may write; dropped without [`Write::commit`], it never happened.
 #[derive(Debug)]
 pub struct Write {
     transaction: Transaction<'static, Any>,
+    operation: Operation,
     _turn: OwnedSemaphorePermit,
 }
 
@@ -62,24 +66,28 @@ impl Store {
     /// that becomes 504 `deadline_exceeded` when they did not come in the time that the request has left.
     pub async fn write(&self) -> Result<Write, sqlx::Error> {
         let patience = self.patience();
-        let turn = patience
-            .wait(async {
-                let turn = self.writers.clone().acquire_owned().await;
-                turn.map_err(|_| sqlx::Error::PoolClosed)
-            })
-            .await?;
-        let connection = patience.wait(self.pool.acquire()).await?;
-        let begin = self.dialect.begin(patience.left()?);
-        let begun = to_its_end(async move {
-            let transaction = Transaction::begin(connection, Some(begin)).await?;
-            Ok(Write {
+        let turn = async {
+            let turn = self.writers.clone().acquire_owned().await;
+            turn.map_err(|_| sqlx::Error::PoolClosed)
+        };
+        let turn = self.wait(&patience, Awaited::Turn, turn).await?;
+        let connection = self.acquire(&patience).await?;
+        let operation = self.metrics.transaction();
+        let begun = async {
+            let begin = self.dialect.begin(patience.left()?);
+            let begun = begin_to_its_end(connection, begin, turn).await;
+            let begun = begun.map_err(|error| patience.blame(error))?;
+            self.slow(&patience).await?;
+            Ok(begun)
+        };
+        match begun.await {
+            Ok((transaction, turn)) => Ok(Write {
                 transaction,
+                operation,
                 _turn: turn,
-            })
-        });
-        let write = begun.await.map_err(|error| patience.blame(error))?;
-        self.slow(&patience).await?;
-        Ok(write)
+            }),
+            Err(error) => operation.ended(Err(error)),
+        }
     }
 
     /// `sqlite` or `postgresql`, as the database conventions of traces name it.
@@ -87,18 +95,41 @@ impl Store {
         self.dialect.system()
     }
 
-    /// A connection for one statement, told how long that may take.
+    /// A connection for one statement, told how long that may take; the statement begins now.
     async fn connection(
         &self,
         patience: &Patience,
         sql: &str,
-    ) -> Result<PoolConnection<Any>, sqlx::Error> {
-        let mut connection = patience.wait(self.pool.acquire()).await?;
-        if let Some(limit) = self.dialect.limit(sql, patience.left()?) {
-            sqlx::raw_sql(limit).execute(&mut *connection).await?;
+    ) -> Result<(PoolConnection<Any>, Operation), sqlx::Error> {
+        let mut connection = self.acquire(patience).await?;
+        let operation = self.metrics.statement(sql);
+        let told = async {
+            if let Some(limit) = self.dialect.limit(sql, patience.left()?) {
+                sqlx::raw_sql(limit).execute(&mut *connection).await?;
+            }
+            self.slow(patience).await
+        };
+        match told.await {
+            Ok(()) => Ok((connection, operation)),
+            Err(error) => operation.ended(Err(error)),
         }
-        self.slow(patience).await?;
-        Ok(connection)
+    }
+
+    async fn acquire(&self, patience: &Patience) -> Result<PoolConnection<Any>, sqlx::Error> {
+        let coming = self.pool.acquire();
+        self.wait(patience, Awaited::Connection, coming).await
+    }
+
+    async fn wait<T>(
+        &self,
+        patience: &Patience,
+        awaited: Awaited,
+        coming: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, sqlx::Error> {
+        let since = Instant::now();
+        let came = patience.wait(coming).await;
+        self.metrics.waited(awaited, since, &came);
+        came
     }
 
     fn patience(&self) -> Patience {
@@ -135,12 +166,16 @@ impl Store {
 /// Begins a transaction whether or not anybody still waits for it. Half begun it would go back to the
 /// pool on PostgreSQL, where the next one to use the connection would be inside it; begun, it is rolled
 /// back when nobody takes it.
-async fn to_its_end(
-    begin: impl Future<Output = Result<Write, sqlx::Error>> + Send + 'static,
-) -> Result<Write, sqlx::Error> {
-    tokio::spawn(begin)
-        .await
-        .unwrap_or(Err(sqlx::Error::WorkerCrashed))
+async fn begin_to_its_end(
+    connection: PoolConnection<Any>,
+    begin: SqlStr,
+    turn: OwnedSemaphorePermit,
+) -> Result<(Transaction<'static, Any>, OwnedSemaphorePermit), sqlx::Error> {
+    let begun = tokio::spawn(async move {
+        let transaction = Transaction::begin(connection, Some(begin)).await?;
+        Ok((transaction, turn))
+    });
+    begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }
 
 impl Write {
@@ -149,7 +184,7 @@ impl Write {
     /// # Errors
     /// What the database says; then nothing was written.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
-        self.transaction.commit().await
+        self.operation.ended(self.transaction.commit().await)
     }
 }
 
@@ -266,9 +301,14 @@ mod tests {
             connections: 1,
             wait_ms: 100,
         };
-        let error = Store::open(&settings, migrations(), Faults::off())
-            .await
-            .unwrap_err();
+        let error = Store::open(
+            &settings,
+            migrations(),
+            Faults::off(),
+            &prometheus::Registry::new(),
+        )
+        .await
+        .unwrap_err();
         assert!(error.to_string().contains("store.url = "), "{error}");
         assert_eq!(error.code(), 69);
     }

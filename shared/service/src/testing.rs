@@ -7,6 +7,7 @@ use crate::drain::Drain;
 use crate::faults::Faults;
 use crate::guard;
 use crate::public::{self, Surroundings};
+use crate::runtimes::Runtimes;
 use crate::spec::App;
 use crate::store::Store;
 use actix_web::dev::ServerHandle;
@@ -54,9 +55,14 @@ pub async fn store(migrations: &Migrator, path: &Path) -> Store {
         connections: 4,
         wait_ms: 5_000,
     };
-    Store::open(&settings, migrations, Faults::off())
-        .await
-        .expect("a test's own file can be opened")
+    Store::open(
+        &settings,
+        migrations,
+        Faults::off(),
+        &prometheus::Registry::new(),
+    )
+    .await
+    .expect("a test's own file can be opened")
 }
 
 /// Serves an app's public routes on a free port, with every layer of production.
@@ -76,9 +82,11 @@ pub async fn serve_with(app: App, toml: &str, registry: &prometheus::Registry) -
     let common = loaded.expect("a test's settings are good").common;
     let metrics = telemetry::http::ServerMetrics::register(registry);
     let connections = guard::metrics::Metrics::register(registry);
+    let (drain, runtimes) = (Drain::register(registry), Runtimes::register(registry));
     let around = Surroundings {
         server: common.server,
-        drain: Drain::default(),
+        drain: drain.expect("the registry does not have it yet"),
+        runtimes: runtimes.expect("the registry does not have them yet"),
         faults: Faults::off(),
         metrics: metrics.expect("the registry does not have them yet"),
         connections: connections.expect("the registry does not have them yet"),
@@ -98,4 +106,16 @@ pub async fn serve_with(app: App, toml: &str, registry: &prometheus::Registry) -
         handle,
         tasks: app.tasks.into_iter().map(actix_web::rt::spawn).collect(),
     }
+}
+
+/// Waits until it holds, for at most five seconds.
+#[cfg(test)]
+pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
+    let holding = async {
+        while !holds() {
+            actix_web::rt::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let waited = actix_web::rt::time::timeout(Duration::from_secs(5), holding).await;
+    assert!(waited.is_ok(), "{what}: not within 5 s");
 }

@@ -105,7 +105,7 @@ impl Call {
         };
         match pool.balancer.pick(&ask, now, &mut rand::rng()) {
             Ok(pick) => {
-                pool.meter.picked(pick.reason());
+                pool.meter.picked(&pick);
                 if let Some(transition) = pick.transition() {
                     pool.ejected(&pick.endpoint().id, transition);
                 }

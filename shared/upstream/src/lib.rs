@@ -15,6 +15,7 @@ mod metrics;
 mod pool;
 pub mod status;
 pub mod stream;
+mod zone_flow;
 
 pub use config::PoolConfig;
 pub use error::{Error, Origin};

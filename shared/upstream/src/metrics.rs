@@ -3,12 +3,14 @@
 //! [`Metrics`] is the process's, [`Meter`] one upstream's part of it: what every request touches is
 //! looked up once, so that counting costs an atomic.
 
+use crate::zone_flow::ZoneFlow;
 use prometheus::core::Collector;
 use prometheus::{
     Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
-use resilience::balancer::PickReason;
+use resilience::balancer::{Pick, PickReason};
 use resilience::breaker::{State, Transition};
+use resilience::endpoint::Zone;
 use resilience::retry::Refusal;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -19,8 +21,12 @@ pub struct Metrics {
     picks: IntCounterVec,
     /// Calls refused before any attempt, by reason.
     refused: IntCounterVec,
+    /// Attempts, by the zone that they go to.
+    flow: IntCounterVec,
     /// Attempts that run now, answer bodies included.
     in_flight: IntGaugeVec,
+    /// Attempts that may run at a time.
+    in_flight_limit: IntGaugeVec,
     /// Breaker of the upstream: 0 closed, 1 half-open, 2 open.
     breaker_state: IntGaugeVec,
     /// Changes of the upstream's breaker, by new state.
@@ -43,6 +49,7 @@ pub(crate) struct Meter {
     upstream: String,
     /// In the order in which the reasons are declared.
     picks: [IntCounter; PickReason::ALL.len()],
+    flow: ZoneFlow,
     in_flight: IntGauge,
     breaker_state: IntGauge,
     last_transition: Gauge,
@@ -69,10 +76,21 @@ impl Metrics {
                 "Calls refused before any attempt, by reason.",
                 "reason",
             )?,
+            flow: counter(
+                registry,
+                "lictor_zone_flow_total",
+                "Attempts, by the zone that they go to.",
+                "to_zone",
+            )?,
             in_flight: gauge(
                 registry,
                 "lictor_upstream_in_flight",
                 "Attempts that run now, answer bodies included.",
+            )?,
+            in_flight_limit: gauge(
+                registry,
+                "lictor_upstream_in_flight_limit",
+                "Attempts that may run at a time.",
             )?,
             breaker_state: gauge(
                 registry,
@@ -121,8 +139,8 @@ impl Metrics {
         })
     }
 
-    /// One upstream's part; its series exist from now on.
-    pub(crate) fn of(&self, upstream: &str) -> Meter {
+    /// One upstream's part, for callers in zone `local` that may make `limit` attempts at a time; its series exist from now on.
+    pub(crate) fn of(&self, upstream: &str, local: &Zone, limit: usize) -> Meter {
         // Watched by alerts and dashboards: they start at 0, so that the first one is a change.
         self.retries_refused
             .with_label_values(&[upstream, Refusal::Budget.as_str()]);
@@ -131,10 +149,14 @@ impl Metrics {
                 changes.with_label_values(&[upstream, state.as_str()]);
             }
         }
+        self.in_flight_limit
+            .with_label_values(&[upstream])
+            .set(i64::try_from(limit).unwrap_or(i64::MAX));
         Meter {
             upstream: upstream.to_owned(),
             picks: PickReason::ALL
                 .map(|reason| self.picks.with_label_values(&[upstream, reason.as_str()])),
+            flow: ZoneFlow::new(upstream, local, self.flow.clone()),
             in_flight: self.in_flight.with_label_values(&[upstream]),
             breaker_state: self.breaker_state.with_label_values(&[upstream]),
             last_transition: self.last_transition.with_label_values(&[upstream]),
@@ -145,8 +167,9 @@ impl Metrics {
 }
 
 impl Meter {
-    pub(crate) fn picked(&self, reason: PickReason) {
-        self.picks[reason as usize].inc();
+    pub(crate) fn picked(&self, pick: &Pick) {
+        self.picks[pick.reason() as usize].inc();
+        self.flow.to(&pick.endpoint().zone);
     }
 
     pub(crate) fn refused(&self, reason: &str) {

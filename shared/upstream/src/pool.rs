@@ -53,19 +53,18 @@ impl Pool {
             longest: config.breaker_longest(),
             ..BreakerConfig::service()
         };
+        let places = config.most_in_flight().min(Semaphore::MAX_PERMITS);
         let pool = Arc::new(Self {
             name: Arc::from(name),
+            meter: metrics.of(name, &local, places),
             balancer: Balancer::new(balancing, local, Instant::now()),
             slow_call: rule.slow.as_ref().map(|slow| slow.call),
             breaker: Breaker::new(rule),
             budget: Budget::new(),
-            places: Arc::new(Semaphore::new(
-                config.most_in_flight().min(Semaphore::MAX_PERMITS),
-            )),
+            places: Arc::new(Semaphore::new(places)),
             config,
             view,
             own,
-            meter: metrics.of(name),
         });
         // Subscribed before the first look: no change can fall between.
         let changes = [pool.view.subscribe(), pool.own.subscribe()];

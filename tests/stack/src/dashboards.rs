@@ -29,6 +29,17 @@ pub enum Kind {
     Variable,
 }
 
+/// In front of what stands in at the end of a query: a row called `none`.
+const STAND_IN: &str = " or label_replace(vector(0) unless ";
+
+impl Query {
+    /// The query without what stands in while nothing of it ever happened, to see whether it finds something.
+    pub fn without_stand_in(&self) -> String {
+        let own = self.expression.split(STAND_IN).next().unwrap_or_default();
+        own.replace(" or vector(0)", "")
+    }
+}
+
 /// What stands for Grafana's variables.
 #[derive(Clone, Debug)]
 pub struct Terms {
@@ -179,6 +190,30 @@ mod tests {
         };
         let panel = r#"rate(lit{z="b", n="east"}[30s])"#;
         assert_eq!(asked(&chosen), [panel, variable]);
+    }
+
+    #[test]
+    fn what_stands_in_for_nothing_can_be_left_out() {
+        let asked = |expression: &str| {
+            let query = Query {
+                dashboard: "lamps".to_owned(),
+                panel: "Lit".to_owned(),
+                kind: Kind::Panel,
+                expression: expression.to_owned(),
+            };
+            query.without_stand_in()
+        };
+        assert_eq!(
+            asked("(sum(lit) or vector(0)) + sum(dim)"),
+            "(sum(lit)) + sum(dim)"
+        );
+        let named =
+            r#"sum(lit) or label_replace(vector(0) unless on () lit, "kind", "none", "", "")"#;
+        assert_eq!(asked(named), "sum(lit)");
+        assert_eq!(
+            asked("sum(lit) or 0 * sum(dim)"),
+            "sum(lit) or 0 * sum(dim)"
+        );
     }
 
     #[test]

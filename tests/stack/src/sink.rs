@@ -30,6 +30,10 @@ impl Sink {
         Ok(Self { address, store })
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// What processes are given as their OTLP endpoint.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)

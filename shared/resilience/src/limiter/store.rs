@@ -1,27 +1,52 @@
 //! The states of a limited number of keys, and one more that all others share.
 
 use std::hash::Hash;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use governor::nanos::Nanos;
 use governor::state::keyed::{DashMapStateStore, ShrinkableKeyedStateStore};
 use governor::state::{InMemoryState, NotKeyed, StateStore};
+
+/// How full one limiter's memory is; clones look at the same one.
+#[derive(Clone, Debug, Default)]
+pub struct Usage(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    keys: AtomicUsize,
+    overflowed: AtomicU64,
+}
 
 #[derive(Debug)]
 pub(super) struct Bounded<K: Hash + Eq + Clone> {
     states: DashMapStateStore<K>,
     overflow: InMemoryState,
     /// Kept beside the map, whose own length takes every shard's lock.
-    keys: AtomicUsize,
+    usage: Usage,
     most: usize,
 }
 
+impl Usage {
+    /// Keys remembered now.
+    #[must_use]
+    pub fn keys(&self) -> usize {
+        self.0.keys.load(Ordering::Relaxed)
+    }
+
+    /// Requests decided on the state that keys beyond the cap share, since the beginning.
+    #[must_use]
+    pub fn overflowed(&self) -> u64 {
+        self.0.overflowed.load(Ordering::Relaxed)
+    }
+}
+
 impl<K: Hash + Eq + Clone> Bounded<K> {
-    pub(super) fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize, usage: Usage) -> Self {
         Self {
             states: DashMapStateStore::default(),
             overflow: InMemoryState::default(),
-            keys: AtomicUsize::new(0),
+            usage,
             most,
         }
     }
@@ -29,8 +54,8 @@ impl<K: Hash + Eq + Clone> Bounded<K> {
     /// Reserves room for one more key.
     fn reserve(&self) -> bool {
         let grown = |keys: usize| (keys < self.most).then_some(keys + 1);
-        self.keys
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown)
+        let keys = &self.usage.0.keys;
+        keys.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown)
             .is_ok()
     }
 }
@@ -46,6 +71,7 @@ impl<K: Hash + Eq + Clone> StateStore for Bounded<K> {
             return state.measure_and_replace(&NotKeyed::NonKey, decide);
         }
         if !self.reserve() {
+            self.usage.0.overflowed.fetch_add(1, Ordering::Relaxed);
             return self.overflow.measure_and_replace(&NotKeyed::NonKey, decide);
         }
         let mut added = false;
@@ -56,9 +82,8 @@ impl<K: Hash + Eq + Clone> StateStore for Bounded<K> {
         if !added {
             // Another worker was faster: its reservation stands for both. A pruning may have forgotten this one.
             let fewer = |keys: usize| Some(keys.saturating_sub(1));
-            let _ = self
-                .keys
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
+            let keys = &self.usage.0.keys;
+            let _ = keys.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
         }
         state.measure_and_replace(&NotKeyed::NonKey, decide)
     }
@@ -67,7 +92,8 @@ impl<K: Hash + Eq + Clone> StateStore for Bounded<K> {
 impl<K: Hash + Eq + Clone> ShrinkableKeyedStateStore<K> for Bounded<K> {
     fn retain_recent(&self, drop_below: Nanos) {
         self.states.retain_recent(drop_below);
-        self.keys.store(self.states.len(), Ordering::Relaxed);
+        let keys = &self.usage.0.keys;
+        keys.store(self.states.len(), Ordering::Relaxed);
     }
 
     fn shrink_to_fit(&self) {

@@ -139,15 +139,17 @@ fn more_cells_than_the_burst_are_charged_as_the_burst() {
 #[test]
 fn memory_is_bounded_and_late_keys_share_one_state_until_there_is_room() {
     let (limiter, clock) = limiter(10, 2, 100);
+    let usage = limiter.usage();
     for key in 0..cases::KEYS {
         limiter.check(&key, some(1));
     }
-    assert_eq!(limiter.len(), 100);
+    assert_eq!((limiter.len(), usage.keys()), (100, 100));
+    assert_eq!(usage.overflowed(), u64::from(cases::KEYS) - 100);
     assert!(!admitted(limiter.check(&20_000, some(1))));
     assert!(admitted(limiter.check(&0, some(1))));
     clock.advance(Duration::from_secs(1));
     limiter.prune();
     assert!(limiter.is_empty());
     assert!(admitted(limiter.check(&20_000, some(2))));
-    assert_eq!(limiter.len(), 1);
+    assert_eq!((limiter.len(), usage.keys()), (1, 1));
 }

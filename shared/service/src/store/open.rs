@@ -4,12 +4,14 @@
 use super::Store;
 use super::dialect::Dialect;
 use super::lock::hold;
+use super::metrics::Metrics;
 use crate::StartError;
 use crate::config;
 use crate::faults::Faults;
-use sqlx::Executor;
+use prometheus::Registry;
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::Migrator;
+use sqlx::{AnyPool, Executor};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,79 +23,77 @@ impl Store {
         settings: &config::Store,
         migrations: &Migrator,
         faults: Faults,
+        registry: &Registry,
     ) -> Result<Self, StartError> {
         install_default_drivers();
-        let store = match settings.url.strip_prefix("sqlite://") {
-            Some(path) => Self::sqlite(Path::new(path), settings, migrations, faults).await,
-            None => Self::postgres(settings, migrations, faults).await,
+        let (dialect, writers, opened) = match settings.url.strip_prefix("sqlite://") {
+            Some(path) => {
+                let opened = sqlite(Path::new(path), settings, migrations).await;
+                (Dialect::Sqlite, 1, opened)
+            }
+            None => {
+                let opened = postgres(settings, migrations).await;
+                (Dialect::Postgres, Semaphore::MAX_PERMITS, opened)
+            }
         };
-        store.map_err(|error| {
+        let pool = opened.map_err(|error| {
             let scheme_and_path = settings.url.split('@').next_back().unwrap_or_default();
             StartError::new(format!("store.url = {scheme_and_path}: {error}"))
-        })
-    }
-
-    async fn sqlite(
-        path: &Path,
-        settings: &config::Store,
-        migrations: &Migrator,
-        faults: Faults,
-    ) -> Result<Self, sqlx::Error> {
-        if let Some(directory) = path.parent() {
-            std::fs::create_dir_all(directory)?;
-        }
-        let wait = settings.wait_ms;
-        let lock = hold(path.with_extension("lock")).await?;
-        let pool = options(settings)
-            .after_connect(move |connection, _| {
-                Box::pin(async move {
-                    let pragmas = format!(
-                        "PRAGMA busy_timeout = {wait}; PRAGMA journal_mode = WAL; \
-                         PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -512"
-                    );
-                    connection.execute(sqlx::AssertSqlSafe(pragmas)).await.map(|_| ())
-                })
-            })
-            .connect(&format!("sqlite://{}?mode=rwc", path.display()))
-            .await?;
-        migrations.run(&pool).await?;
-        drop(lock);
+        })?;
         Ok(Self {
+            metrics: Metrics::register(registry, &pool)?,
             pool,
-            dialect: Dialect::Sqlite,
-            writers: Arc::new(Semaphore::new(1)),
-            wait: Duration::from_millis(wait),
+            dialect,
+            writers: Arc::new(Semaphore::new(writers)),
+            wait: Duration::from_millis(settings.wait_ms),
             faults,
         })
     }
+}
 
-    async fn postgres(
-        settings: &config::Store,
-        migrations: &Migrator,
-        faults: Faults,
-    ) -> Result<Self, sqlx::Error> {
-        let wait = settings.wait_ms;
-        let pool = options(settings)
-            .after_connect(move |connection, _| {
-                Box::pin(async move {
-                    let limit = format!("SET lock_timeout = {wait}");
-                    connection
-                        .execute(sqlx::AssertSqlSafe(limit))
-                        .await
-                        .map(|_| ())
-                })
-            })
-            .connect(&settings.url)
-            .await?;
-        migrations.run(&pool).await?;
-        Ok(Self {
-            pool,
-            dialect: Dialect::Postgres,
-            writers: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
-            wait: Duration::from_millis(wait),
-            faults,
-        })
+async fn sqlite(
+    path: &Path,
+    settings: &config::Store,
+    migrations: &Migrator,
+) -> Result<AnyPool, sqlx::Error> {
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
     }
+    let wait = settings.wait_ms;
+    let lock = hold(path.with_extension("lock")).await?;
+    let pool = options(settings)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                let pragmas = format!(
+                    "PRAGMA busy_timeout = {wait}; PRAGMA journal_mode = WAL; \
+                     PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -512"
+                );
+                connection.execute(sqlx::AssertSqlSafe(pragmas)).await.map(|_| ())
+            })
+        })
+        .connect(&format!("sqlite://{}?mode=rwc", path.display()))
+        .await?;
+    migrations.run(&pool).await?;
+    drop(lock);
+    Ok(pool)
+}
+
+async fn postgres(settings: &config::Store, migrations: &Migrator) -> Result<AnyPool, sqlx::Error> {
+    let wait = settings.wait_ms;
+    let pool = options(settings)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                let limit = format!("SET lock_timeout = {wait}");
+                connection
+                    .execute(sqlx::AssertSqlSafe(limit))
+                    .await
+                    .map(|_| ())
+            })
+        })
+        .connect(&settings.url)
+        .await?;
+    migrations.run(&pool).await?;
+    Ok(pool)
 }
 
 fn options(settings: &config::Store) -> AnyPoolOptions {

@@ -31,28 +31,28 @@ impl<'s> Statements<'s> {
         statement: Result<Statement, Error>,
     ) -> Result<Vec<Either<AnyQueryResult, AnyRow>>, Error> {
         let (statement, patience) = (statement?, self.store.patience());
-        let mut connection = self
+        let (mut connection, operation) = self
             .store
             .connection(&patience, statement.0.as_str())
             .await?;
         let rows = connection.fetch_many(statement).try_collect().await;
-        rows.map_err(|error| patience.blame(error))
+        operation.ended(rows.map_err(|error| patience.blame(error)))
     }
 
     async fn optional(self, statement: Result<Statement, Error>) -> Result<Option<AnyRow>, Error> {
         let (statement, patience) = (statement?, self.store.patience());
-        let mut connection = self
+        let (mut connection, operation) = self
             .store
             .connection(&patience, statement.0.as_str())
             .await?;
         let row = connection.fetch_optional(statement).await;
-        row.map_err(|error| patience.blame(error))
+        operation.ended(row.map_err(|error| patience.blame(error)))
     }
 
     async fn prepared(self, sql: SqlStr, types: &[AnyTypeInfo]) -> Result<AnyStatement, Error> {
         let patience: Patience = self.store.patience();
-        let mut connection = self.store.connection(&patience, sql.as_str()).await?;
-        connection.prepare_with(sql, types).await
+        let (mut connection, operation) = self.store.connection(&patience, sql.as_str()).await?;
+        operation.ended(connection.prepare_with(sql, types).await)
     }
 }
 
@@ -97,11 +97,11 @@ impl<'s> Executor<'s> for Statements<'s> {
         's: 'e,
     {
         async move {
-            let mut connection = self
+            let (mut connection, operation) = self
                 .store
                 .connection(&self.store.patience(), sql.as_str())
                 .await?;
-            connection.describe(sql).await
+            operation.ended(connection.describe(sql).await)
         }
         .boxed()
     }

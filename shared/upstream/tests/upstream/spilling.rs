@@ -107,3 +107,17 @@ fn a_target_or_a_step_of_nothing_is_refused() {
         assert!(read.unwrap_err().to_string().contains("is not above zero"));
     }
 }
+
+#[actix_web::test]
+async fn the_flow_between_zones_and_the_places_are_among_the_metrics() {
+    let scene = two_zones(r#""most_in_flight": 7"#).await;
+    let flow = |zone: &str| {
+        let series = format!(r#"lictor_zone_flow_total{{to_zone="{zone}",upstream="shop"}}"#);
+        scene.metric(&series)
+    };
+    assert_eq!((flow("a").as_deref(), flow("b")), (Some("0"), None));
+    let limit = r#"lictor_upstream_in_flight_limit{upstream="shop"}"#;
+    assert_eq!(scene.metric(limit).as_deref(), Some("7"));
+    scene.client.get("/").send_empty().await.unwrap();
+    assert_eq!(flow("a").as_deref(), Some("1"));
+}

@@ -9,11 +9,13 @@
 
 mod system;
 
+mod alerts;
 mod bad_configuration;
 mod bad_input;
 mod companions;
 mod compose;
 mod consul_outage;
+mod dashboards;
 mod drills;
 mod failover;
 mod faults;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::sources;
 
-/// Ours, and the two families of the semantic conventions.
-const PREFIXES: &[&str] = &["lictor_", "http_server_", "http_client_"];
+/// Ours, and the families of the semantic conventions.
+const PREFIXES: &[&str] = &["lictor_", "http_server_", "http_client_", "db_client_"];
 
 /// Suffixes that the exposition format adds to a histogram's name.
 pub const SUFFIXES: &[&str] = &["_bucket", "_sum", "_count"];
