@@ -5,7 +5,6 @@
 //! A request that goes upstream allocates its list of steps, once for most; the rest is counted references. A place is locked for as long as it takes to swap what is in it, and two workers hardly ever want the same one.
 
 use std::{
-    mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -87,7 +86,7 @@ impl Recent {
         let mut place = self.lock((number % PLACES as u64) as usize);
         // Whoever was held up for a whole turn of the ring is older than what is there.
         if place.as_ref().is_none_or(|there| there.number < number) {
-            let before = mem::replace(&mut *place, Some(Numbered { number, seen }));
+            let before = place.replace(Numbered { number, seen });
             drop(place);
             drop(before);
         }

@@ -80,7 +80,8 @@ pub fn soon(findings: &mut Findings, terms: &Terms, all: &Slice<'_>, ejections: 
         let met = |from: Duration| {
             let its = |request: &Outcome| {
                 let by = request.instance.as_deref().unwrap_or_default();
-                by.starts_with(one.service) && ![ORDER_PLAIN, ORDER_WITH_KEY].contains(&request.route)
+                by.starts_with(one.service)
+                    && ![ORDER_PLAIN, ORDER_WITH_KEY].contains(&request.route)
             };
             let met = |request: &Outcome| {
                 request.attempts > 1 && its(request) && (from..=one.out).contains(&request.at)
