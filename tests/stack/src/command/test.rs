@@ -86,9 +86,13 @@ fn chosen(only: Option<&str>, full: bool) -> Result<Vec<Trial>, Error> {
         .ok_or(unknown)
 }
 
-/// What needs more than Rust and Go: PostgreSQL, and a Docker engine for `compose.yaml`. Each says so where it is not there.
-fn longer() -> [Trial; 2] {
+/// What needs more time or more than Rust and Go: every part at once, PostgreSQL, and a Docker engine for `compose.yaml`. Each says so where it is not there.
+fn longer() -> [Trial; 3] {
     [
+        (
+            "seen",
+            "test --package e2e -- --ignored companions dashboards alerts",
+        ),
         ("postgres", "test --package e2e -- --ignored postgres"),
         ("compose", "test --package e2e -- --ignored compose"),
     ]
