@@ -1,6 +1,7 @@
 // retry-storm: half of what users is asked fails, while its breaker only observes (five failures in a row would open it and end the experiment).
 //
 // Retries would double the load of a service that is failing already; the budget lets 20 % of the requests and three a second be sent again.
+// Against a gateway whose budget is off (`retries.budget`, see README.md) it must fail.
 
 import { sleep } from 'k6';
 import { done, everywhere, except, only, LEVEL_MS } from './lib/promises.js';

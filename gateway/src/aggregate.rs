@@ -7,11 +7,13 @@
 pub mod gaps;
 pub mod health;
 
+use std::time::Instant;
+
 use actix_web::HttpResponse;
 use futures_util::future::join;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use upstream::Deadline;
+use upstream::{Deadline, call::Made};
 
 use self::gaps::Gaps;
 use crate::{
@@ -19,6 +21,7 @@ use crate::{
     error::{Error, Origin},
     exchange::Exchange,
     gateway::{ORDERS, USERS, Worker},
+    recent::Step,
     route::Aggregate,
     route::table::Match,
 };
@@ -67,10 +70,15 @@ pub async fn answer(
     principal: Option<&Principal>,
     exchange: &Exchange<'_>,
 ) -> Result<HttpResponse, Error> {
+    let now = Instant::now();
+    let deadline = Deadline::after(exchange.started, found.route.timeout);
+    let waited = now.saturating_duration_since(exchange.started);
     let branches = Branches {
         worker,
+        exchange,
         principal,
-        deadline: Deadline::after(exchange.started, found.route.timeout),
+        deadline,
+        late: deadline.leaves_too_little(waited, now),
     };
     let captured = found.captured.unwrap_or_default();
     match kind {
@@ -84,8 +92,11 @@ pub async fn answer(
 /// What a branch needs to know of the request.
 struct Branches<'a> {
     worker: &'a Worker,
+    exchange: &'a Exchange<'a>,
     principal: Option<&'a Principal>,
     deadline: Deadline,
+    /// More of the time went by before them than is left: running out of it is no service's failure.
+    late: bool,
 }
 
 /// What has no id of its own is no user, whatever answered: `/users/stats` is not the user `stats`.
@@ -94,7 +105,6 @@ fn nobody(id: &str) -> Error {
         origin: upstream::Origin::Upstream,
         code: "not_found".into(),
         status: 404,
-        retryable: false,
         written: true,
         retry_after: None,
         detail: format!("there is no user {id}"),
@@ -158,14 +168,17 @@ impl Branches<'_> {
 
     /// One branch, tried again elsewhere by the gateway's rule for retries.
     async fn get<T: DeserializeOwned>(&self, service: &str, path: &str) -> Result<T, Error> {
-        let (_, transport) = self.worker.upstream(service);
+        let (upstream, transport) = self.worker.upstream(service);
+        let tell = |made: Made<'_>| self.exchange.tried(Step::of(&upstream.name, &made));
         let request = transport
             .calls
             .get(path)
             .subject(self.principal.map(|who| &*who.subject))
             .scopes(self.principal.map(|who| &*who.scopes))
             .deadline(self.deadline)
-            .retried_by(&self.worker.gateway.retry);
+            .too_late(self.late)
+            .retried_by(&self.worker.gateway.retry)
+            .telling(&tell);
         request.send().await.map_err(Error::Upstream)
     }
 }

@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use resilience::retry::Retry;
 use serde::Deserialize;
 use service::BadValue;
 
@@ -33,6 +34,7 @@ pub struct Settings {
     #[serde(default)]
     pub fallbacks: BTreeMap<String, FallbackConfig>,
     pub kept: KeptConfig,
+    pub retries: Retries,
 }
 
 /// `[edge]`: what is owed to every request before it is known where it goes.
@@ -58,6 +60,24 @@ pub struct Edge {
     pub trusted_proxies: Vec<Network>,
     /// Answers say which instance served them, why, and in how many attempts.
     pub debug_headers: bool,
+}
+
+/// `[retries]`: what may be told of the rule for them; the rest of it is `resilience::retry`'s.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retries {
+    /// Whether a used-up budget refuses a retry.
+    pub budget: bool,
+}
+
+impl Retries {
+    /// The rule.
+    pub fn rule(&self) -> Retry {
+        Retry {
+            budgeted: self.budget,
+            ..Retry::default()
+        }
+    }
 }
 
 impl Edge {
@@ -207,6 +227,7 @@ pub fn from_toml(replacing: &str) -> Settings {
             "keys",
             "fallbacks",
             "kept",
+            "retries",
         ]
         .contains(&section)
     });
@@ -225,6 +246,20 @@ mod tests {
         assert!(settings.keys.is_empty());
         assert!(!settings.edge.debug_headers);
         assert!(settings.edge.trusted_proxies.is_empty());
+    }
+
+    #[test]
+    fn the_retry_budget_is_on_or_off_and_nothing_else() {
+        assert!(shipped().retries.rule().budgeted);
+        assert!(
+            !from_toml("[retries]\nbudget = false")
+                .retries
+                .rule()
+                .budgeted
+        );
+        for wrong in ["budget = \"half\"", "budget = 2", "budgets = true"] {
+            assert!(toml::from_str::<Retries>(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

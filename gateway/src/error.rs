@@ -1,4 +1,4 @@
-//! Everything that can stop a request here: whose doing it is, the status, a stable code, and whether trying again makes sense.
+//! Everything that can stop a request here: whose doing it is, the status, a stable code, and when another try makes sense.
 //!
 //! One `match` says all of that; `error/problem.rs` makes the document of it.
 //! An answer of an upstream, whatever its status, is not an error of the gateway and passes through.
@@ -71,8 +71,6 @@ pub struct Facts {
     pub status: u16,
     /// Stable: clients and dashboards may rely on it.
     pub code: Cow<'static, str>,
-    /// The same request may succeed later.
-    pub retryable: bool,
     pub retry_after: Option<Duration>,
     /// What follows on the connection cannot be trusted to be a request.
     pub close: bool,
@@ -91,7 +89,6 @@ impl Error {
             origin: Origin::Client,
             status,
             code: Cow::Borrowed(code),
-            retryable: false,
             retry_after: None,
             close: false,
         };
@@ -116,26 +113,22 @@ impl Error {
             Self::Credentials(auth::Refused::Doubled) => client(400, auth::Refused::Doubled.code()),
             Self::Credentials(auth::Refused::KeysUnavailable) => Facts {
                 origin: Origin::Gateway,
-                retryable: true,
                 retry_after: Some(KEYS_WAIT),
                 ..client(503, auth::Refused::KeysUnavailable.code())
             },
             Self::Credentials(refused) => client(401, refused.code()),
             Self::Scope { .. } => client(403, "scope_missing"),
             Self::Limited { retry_after, .. } => Facts {
-                retryable: true,
                 retry_after: Some(*retry_after),
                 ..client(429, "rate_limited")
             },
             Self::Maintenance { retry_after } => Facts {
                 origin: Origin::Gateway,
-                retryable: true,
                 retry_after: Some(*retry_after),
                 ..client(503, "maintenance")
             },
             Self::Shed => Facts {
                 origin: Origin::Gateway,
-                retryable: true,
                 retry_after: Some(SHED_WAIT),
                 ..client(503, "gateway_overloaded")
             },
@@ -143,7 +136,6 @@ impl Error {
                 origin: origin(error),
                 status: error.status,
                 code: error.code.clone(),
-                retryable: error.retryable,
                 retry_after: error.retry_after,
                 close: false,
             },

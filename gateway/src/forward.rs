@@ -19,10 +19,9 @@ pub mod upload;
 use std::{sync::Arc, time::Instant};
 
 use actix_web::http::StatusCode;
-use resilience::retry::{Attempted, Refusal};
 use tokio::time::timeout_at;
 use upstream::{
-    Call, Lease,
+    Call, Lease, Over,
     stream::{Failure, FailureKind},
 };
 
@@ -46,13 +45,13 @@ pub async fn forward(
     source: &Source,
     exchange: &mut Exchange<'_>,
 ) -> Result<Answered, Error> {
-    let whole = hop.deadline.remaining(Instant::now()).unwrap_or_default();
+    let reads = Instant::now();
     let reading = Upload::read(hop.request, source, hop.route.body_limit, &hop.gateway.edge);
     let read = timeout_at(hop.deadline.at().into(), reading).await;
     let (mut upload, complaint) = read.unwrap_or(Err(Error::BodyTooSlow))?;
     let started = Instant::now();
     let times = Times {
-        whole,
+        lost: hop.waited + started.saturating_duration_since(reads),
         since: started,
     };
     hop.upstream.pool.budget().request(started);
@@ -89,8 +88,7 @@ impl Hop<'_> {
         call: &mut Call,
         upload: &Upload,
     ) -> Result<Lease, &'static str> {
-        let now = Instant::now();
-        let attempted = Attempted {
+        let ended = Over {
             idempotent: self.idempotent,
             outcome: &over.ended,
             written: over
@@ -98,31 +96,9 @@ impl Hop<'_> {
                 .as_ref()
                 .map_or_else(|failure| failure.written, |_| true),
             replayable: upload.at_hand(),
-            answer_begun: false,
-            attempts: u32::try_from(call.tried().len()).unwrap_or(u32::MAX),
-            remaining: self.deadline.remaining(now).unwrap_or_default(),
         };
-        let pool = &self.upstream.pool;
-        let decided = self
-            .gateway
-            .retry
-            .decide(&attempted, pool.budget(), now, &mut rand::rng());
-        let wait = decided.map_err(|why| {
-            pool.not_retried(why);
-            why.as_str()
-        })?;
-        over.lease.give_place_back();
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
-        }
-        let now = Instant::now();
-        if self.deadline.remaining(now).is_none() {
-            return Err(Refusal::Deadline.as_str());
-        }
-        let next = call.lease(self.idempotent, now);
-        let next = next.map_err(|error| self.failed(error).label())?;
-        pool.retried(over.ended.error_type().unwrap_or("status"));
-        Ok(next)
+        call.another(&self.gateway.retry, ended, self.deadline, &mut over.lease)
+            .await
     }
 
     /// The client's answer: the upstream's, or an error that says why there is none.
@@ -136,6 +112,7 @@ impl Hop<'_> {
             lease,
             mut span,
             answer,
+            late,
             ..
         } = last;
         let response = match answer {
@@ -165,7 +142,7 @@ impl Hop<'_> {
         let body = Download::new(body, framing, status, held, self.gateway.edge.answer_idle());
         let out = answer::head(code, &head.headers, self.stripped());
         if self.may_be_kept(code, &head.headers, framing) {
-            let read = body.whole(self.deadline.at()).await;
+            let read = body.whole(self.deadline.at(), late).await;
             let read = read.map_err(|broken| self.cut(&broken))?;
             return Ok(Answered::Whole(Arc::new(Kept::new(&out, read))));
         }
@@ -188,7 +165,11 @@ impl Hop<'_> {
     }
 
     fn cut(&self, broken: &Broken) -> Error {
-        self.failed(upstream::Error::bad_answer(&self.upstream.name, broken))
+        let name = &*self.upstream.name;
+        self.failed(match broken {
+            Broken::Late => upstream::Error::timeout(name),
+            Broken::Cut(_) | Broken::Stalled(_) => upstream::Error::bad_answer(name, broken),
+        })
     }
 
     fn explain(&self, failure: &Failure, complaint: &Complaint) -> Error {

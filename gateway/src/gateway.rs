@@ -104,6 +104,9 @@ impl Gateway {
         needed(&routes, &fallbacks.named, &settings.tokens, |name| {
             upstreams.contains_key(name)
         })?;
+        if !settings.retries.budget {
+            tracing::warn!("the retry budget is off: nothing bounds what retries add");
+        }
         let auth = Authenticator::new(&settings.keys, &settings.tokens);
         let gauges = Gauges::new(auth.keyring.clone())?;
         around.registry.register(Box::new(gauges))?;
@@ -121,7 +124,7 @@ impl Gateway {
             tokens: settings.tokens,
             maintenance: Maintenance::new(&routes, metrics.clone()),
             edge: settings.edge,
-            retry: Retry::default(),
+            retry: settings.retries.rule(),
             client_metrics: around.client_metrics,
             routes,
             metrics,

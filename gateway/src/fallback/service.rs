@@ -2,6 +2,8 @@
 //!
 //! What it answers counts only when it is a success: its 404 says nothing about what the client asked for.
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -65,6 +67,8 @@ pub async fn ask(
         upstream: &other.service,
         path: other.path(&after),
         stripped: 0,
+        // Its time begins here.
+        waited: Duration::ZERO,
         stands_in: true,
     };
     let deadline = asked.route.deadline(exchange.started);

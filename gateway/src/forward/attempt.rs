@@ -9,6 +9,7 @@ use http::Response;
 use telemetry::http::Attempt;
 use upstream::{
     Call, Lease, Outcome,
+    call::Made,
     stream::{Failure, ResponseBody},
 };
 
@@ -27,12 +28,15 @@ pub struct Tried {
     pub answer: Result<Response<ResponseBody>, Failure>,
     /// From its beginning to the answer's head.
     pub took: Duration,
+    /// It had too little time: running out of it is nobody's failure.
+    pub late: bool,
 }
 
-/// What a request had when its body began to be read, and when the upstream's time began.
+/// What a request had lost before an upstream could be asked, to its client and to the gateway's own waits, and when
+/// the upstream's time began.
 #[derive(Clone, Copy)]
 pub struct Times {
-    pub whole: Duration,
+    pub lost: Duration,
     pub since: Instant,
 }
 
@@ -72,16 +76,15 @@ impl Hop<'_> {
         }
         let given = until.saturating_duration_since(now);
         let now = Instant::now();
-        let ended = flow.map_or(times.since, |flow| flow.ended(now));
-        // What still flows may be waiting for the upstream as well.
-        let began = if ended < now { ended } else { times.since };
+        let awaited = flow.map_or(Duration::ZERO, |flow| flow.awaited(now));
+        let late = self.had_too_little(times, awaited, given);
         let came = answer.as_ref().map_or_else(Failure::outcome, outcome_of);
-        let outcome = if self.had_too_little(began, given, times.whole) {
+        let outcome = if late {
             came.clone().in_too_little_time()
         } else {
             came.clone()
         };
-        lease.count_from(ended);
+        lease.waited_for_client(awaited);
         lease.settle(&outcome, now);
         Tried {
             lease,
@@ -90,14 +93,15 @@ impl Hop<'_> {
             ended: came,
             answer,
             took: now.saturating_duration_since(began_at),
+            late,
         }
     }
 
-    /// Whether the service was given too little time: the client had used up half of it before its body had ended, or
-    /// another service before this one stood in.
-    fn had_too_little(&self, began: Instant, given: Duration, whole: Duration) -> bool {
-        let left = self.deadline.remaining(began).unwrap_or_default();
-        let late = left < whole / 2;
+    /// Whether the service was given too little time: the client, while its body was `awaited` or before, and the
+    /// gateway's own waits had used up more than was left, or another service did before this one stood in.
+    fn had_too_little(&self, times: Times, awaited: Duration, given: Duration) -> bool {
+        let began = times.since + awaited;
+        let late = self.deadline.leaves_too_little(times.lost + awaited, began);
         late || (self.stands_in && given < self.upstream.pool.config().timeout())
     }
 }
@@ -105,20 +109,14 @@ impl Hop<'_> {
 impl Tried {
     /// What is remembered of it; `last` says why no other follows.
     pub fn step(&self, upstream: &Arc<str>, last: Option<&'static str>) -> Step {
-        let endpoint = self.lease.endpoint();
-        Step {
-            upstream: upstream.clone(),
-            instance: endpoint.id.clone(),
-            zone: endpoint.zone.clone(),
-            reason: self.lease.reason().as_str(),
-            probe: self.lease.is_probe(),
-            ended: match &self.answer {
-                Ok(answer) => Ok(answer.status().as_u16()),
-                Err(failure) => Err(failure.error_type()),
-            },
+        let answered = self.answer.as_ref().map(|answer| answer.status().as_u16());
+        let made = Made {
+            lease: &self.lease,
+            ended: answered.map_err(Failure::error_type),
             took: self.took,
             last,
-        }
+        };
+        Step::of(upstream, &made)
     }
 
     /// Another attempt follows: what this one brought is dropped, and its connection with it.

@@ -52,6 +52,8 @@ pub struct Held {
 pub enum Broken {
     Cut(Cut),
     Stalled(Duration),
+    /// There was too little time for it.
+    Late,
 }
 
 impl Download {
@@ -81,8 +83,8 @@ impl Download {
         download
     }
 
-    /// All of it, if it comes whole and in time.
-    pub async fn whole(mut self, until: Instant) -> Result<Bytes, Broken> {
+    /// All of it, if it comes whole and in time; `late` when that is too little to blame the upstream.
+    pub async fn whole(mut self, until: Instant, late: bool) -> Result<Bytes, Broken> {
         let reading = async {
             let mut read = BytesMut::with_capacity(self.framing.known());
             while let Some(chunk) = poll_fn(|cx| Pin::new(&mut self).poll_next(cx)).await {
@@ -93,6 +95,7 @@ impl Download {
         let began = Instant::now();
         match timeout_at(until.into(), reading).await {
             Ok(read) => read,
+            Err(_) if late => Err(self.failed(Broken::Late)),
             Err(_) => Err(self.give_up(Broken::Stalled(began.elapsed()))),
         }
     }
@@ -105,6 +108,10 @@ impl Download {
 
     fn give_up(&mut self, broken: Broken) -> Broken {
         self.lease.body_cut(Instant::now());
+        self.failed(broken)
+    }
+
+    fn failed(&mut self, broken: Broken) -> Broken {
         if let Some(span) = self.span.take() {
             span.finish(Err(broken.error_type()));
         }
@@ -169,6 +176,7 @@ impl Broken {
         match self {
             Self::Cut(_) => "body_cut",
             Self::Stalled(_) => "body_stalled",
+            Self::Late => "timeout",
         }
     }
 }
@@ -177,6 +185,7 @@ impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cut(cut) => write!(f, "{cut}"),
+            Self::Late => f.write_str("there was no time left for the upstream's body"),
             Self::Stalled(idle) => write!(f, "the upstream's body stood still for {idle:?}"),
         }
     }

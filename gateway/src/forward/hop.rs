@@ -2,7 +2,7 @@
 //!
 //! A request has one hop, or two where another service stands in for the one that failed.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{HttpRequest, HttpResponse, http::Method};
 use bytes::Bytes;
@@ -30,6 +30,8 @@ pub struct Hop<'a> {
     pub stripped: usize,
     pub principal: Option<&'a Principal>,
     pub deadline: Deadline,
+    /// Of its time, what had gone by on the gateway's own waits: for the keys of tokens.
+    pub waited: Duration,
     pub connections: &'a Connections,
     /// The request may be made twice.
     pub idempotent: bool,
@@ -46,6 +48,8 @@ pub struct Way<'a> {
     pub path: Bytes,
     /// Bytes that came off the front of the client's path.
     pub stripped: usize,
+    /// Of its time, what has gone by on the gateway's own waits.
+    pub waited: Duration,
     /// In place of another that failed.
     pub stands_in: bool,
 }
@@ -75,6 +79,7 @@ impl<'a> Hop<'a> {
             stands_in: way.stands_in,
             principal: asked.principal,
             deadline,
+            waited: way.waited,
             connections: &transport.connections,
             idempotent: is_idempotent(asked.request, asked.route),
             whole: shares.then_some(gateway.fallbacks.last_good.answer_bytes),
@@ -83,12 +88,13 @@ impl<'a> Hop<'a> {
 }
 
 impl<'a> Way<'a> {
-    /// A route's own: the client's path and query without the first `strip` bytes.
-    pub fn own(upstream: &'a str, strip: usize, sent: &Sent<'_>) -> Self {
+    /// A route's own: the client's path and query without the first `strip` bytes, `waited` after it came.
+    pub fn own(upstream: &'a str, strip: usize, sent: &Sent<'_>, waited: Duration) -> Self {
         Self {
             upstream,
             path: sent.path.after(strip),
             stripped: strip,
+            waited,
             stands_in: false,
         }
     }

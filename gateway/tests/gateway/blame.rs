@@ -2,11 +2,13 @@
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{
+    issuer::{Publisher, Signer},
     rig::{Rig, request},
+    tokens::{self, ask},
     upstream::{Then, Upstream, ok},
 };
 
@@ -98,4 +100,101 @@ fn a_part_of_an_aggregate_is_asked_of_another_instance_when_one_hangs() {
     let seen = &orders.seen()[0];
     assert_eq!(seen.header("x-auth-subject"), Some("demo"));
     assert!(seen.header("x-auth-scopes").is_some(), "{seen:?}");
+}
+
+/// Takes requests and never answers.
+fn silent() -> Upstream {
+    Upstream::playing(|turn| {
+        turn.wait_for_the_end();
+        Then::Close
+    })
+}
+
+#[test]
+fn what_an_upstream_takes_to_read_a_body_is_not_the_clients_time() {
+    /// More than all buffers on the way hold.
+    const BODY: usize = 64 * 1024 * 1024;
+    let orders = Upstream::playing(|turn| {
+        // More than half of the route's time.
+        std::thread::sleep(Duration::from_millis(2_500));
+        turn.skip_body(BODY as u64);
+        turn.wait_for_the_end();
+        Then::Close
+    });
+    let rig = Rig::with(
+        "[routes.orders_write]\ntimeout_ms = 4500\nbody_limit_bytes = 100000000\n",
+        &[("", &[orders.address])],
+    );
+    let answer = rig.ask("POST", "/api/orders", &[], &vec![b'x'; BODY]);
+    assert_eq!(answer.code(), "upstream_timeout", "{answer:?}");
+    assert_eq!(
+        orders.flowed(),
+        BODY as u64,
+        "all of it was read in the end"
+    );
+    // What is nobody's failure leaves no latency.
+    let status = rig.gateway.upstreams["orders"].pool.status(Instant::now());
+    assert!(status.endpoints[0].latency_us.is_some(), "{status:?}");
+}
+
+#[test]
+fn waiting_for_the_keys_of_tokens_is_not_the_upstreams_time() {
+    for path in ["/api/orders", "/api/users/usr_7/profile"] {
+        let (old, new) = (Signer::new("old"), Signer::new("new"));
+        let publisher = Publisher::of(&[&old]);
+        let shop = silent();
+        let toml = "least_refresh_ms = 100\n[routes.orders]\ntimeout_ms = 1000\n[routes.profile]\ntimeout_ms = 1000\nscopes = []\n[upstreams.keys]\ntimeout_ms = 5000\n";
+        let rig = tokens::rig(&publisher, &shop, toml);
+        publisher.publish_slowly(&[&old, &new]);
+        // Until then an unknown key is refused at once.
+        std::thread::sleep(Duration::from_millis(150));
+        let token = new.token("ada");
+        let statuses: Vec<u16> = std::thread::scope(|scope| {
+            let asking = || ask(&rig, path, &token).status;
+            let asks: Vec<_> = (0..8).map(|_| scope.spawn(asking)).collect();
+            asks.into_iter().map(|ask| ask.join().unwrap()).collect()
+        });
+        assert_eq!(statuses, [504; 8], "{path}");
+        assert!(shop.count() >= 8, "{path}: it was asked");
+        for name in ["lictor_breaker_transitions_total", "lictor_ejections_total"] {
+            assert_eq!(rig.metric(name, &[]), 0.0, "{path}: {name}");
+        }
+        // Nobody's failure, and yet another instance might have done better.
+        let retries = rig.metric("lictor_retries_total", &[("reason", "timeout")]);
+        assert!(retries > 0.0, "{path}");
+    }
+}
+
+#[test]
+fn a_body_that_misses_a_shortened_deadline_was_not_cut() {
+    let slow = Upstream::playing(|turn| {
+        turn.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this much");
+        turn.wait_for_the_end();
+        Then::Close
+    });
+    let standing_in = "fallbacks = [\"stock\"]\n[fallbacks.stock]\nservice = \"inventory\"\npath = \"/inventory/items{rest}\"\n";
+    let toml = format!(
+        "{PLAIN}browse = {{ requests = 100000, per_ms = 1000, burst = 100000 }}\n[routes.recommendations]\ntimeout_ms = 600\n{standing_in}"
+    );
+    // What stands in has less time than its calls have; a route's own service has all of it.
+    let rig = Rig::with(
+        &toml,
+        &[("recommendations", &[]), ("inventory", &[slow.address])],
+    );
+    let ask_eight = |path: &'static str| {
+        std::thread::scope(|scope| {
+            let asks: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| rig.get(path).status))
+                .collect();
+            asks.into_iter()
+                .map(|ask| ask.join().unwrap())
+                .collect::<Vec<u16>>()
+        })
+    };
+    let failures = |name| rig.metric(name, &[("upstream", "inventory")]);
+    assert_eq!(ask_eight("/api/recommendations/usr_7"), [503; 8]);
+    assert_eq!(slow.count(), 8, "it was asked");
+    for name in ["lictor_breaker_transitions_total", "lictor_ejections_total"] {
+        assert_eq!(failures(name), 0.0, "{name}");
+    }
 }

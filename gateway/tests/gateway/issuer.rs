@@ -5,7 +5,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -16,6 +16,10 @@ use crate::upstream::{Then, Upstream, ok};
 
 /// Said by a publisher that takes a request and never answers.
 pub const HANGS: &str = "(hangs)";
+/// What comes after it comes late.
+const SLOW: &str = "(slow)";
+/// So late.
+const SLOWNESS: Duration = Duration::from_millis(600);
 
 /// A key pair and its id.
 pub struct Signer {
@@ -89,7 +93,11 @@ impl Publisher {
                 turn.wait_for_the_end();
                 return Then::Close;
             }
-            turn.write(ok(&text).as_bytes());
+            let slow = text.strip_prefix(SLOW);
+            if slow.is_some() {
+                std::thread::sleep(SLOWNESS);
+            }
+            turn.write(ok(slow.unwrap_or(&text)).as_bytes());
             Then::Keep
         });
         Self {
@@ -102,6 +110,11 @@ impl Publisher {
     /// Replaces the set.
     pub fn publish(&self, signers: &[&Signer]) {
         self.say(&set(signers));
+    }
+
+    /// The same, but each answer takes 600 ms.
+    pub fn publish_slowly(&self, signers: &[&Signer]) {
+        self.say(&(SLOW.to_owned() + &set(signers)));
     }
 
     /// Answers with this; with nothing, it breaks off.

@@ -47,6 +47,24 @@ fn t1_retries_stay_within_their_budget_whatever_fails() {
 }
 
 #[test]
+fn a_budget_that_is_switched_off_refuses_nothing() {
+    let instances: Vec<Upstream> = (0..4).map(|_| Upstream::answering(FAILURE)).collect();
+    let addresses: Vec<SocketAddr> = instances.iter().map(|one| one.address).collect();
+    let toml = format!("{PLAIN}[retries]\nbudget = false\n");
+    let rig = Rig::with(&toml, &[("", &addresses)]);
+    rig.only_observe();
+    const REQUESTS: usize = 100;
+    for _ in 0..REQUESTS {
+        assert!(rig.get("/api/users").status >= 500);
+    }
+    let of = [("upstream", "users"), ("reason", "budget")];
+    assert_eq!(rig.metric("lictor_retries_refused_total", &of), 0.0);
+    let retries = rig.metric("lictor_retries_total", &[("upstream", "users")]);
+    let budgeted = 0.2 * REQUESTS as f64 + 3.0 * 10.0;
+    assert!(retries > budgeted, "{retries} retries");
+}
+
+#[test]
 fn t2_no_request_is_made_more_than_three_times() {
     for status in [
         "500 Internal Server Error",

@@ -231,7 +231,16 @@ pub fn request(method: &str, path: &str, headers: &[&str], body: &[u8]) -> Vec<u
 fn settings(replacing: toml::Table) -> Settings {
     let mut whole: toml::Table = toml::from_str(gateway::DEFAULTS).unwrap();
     whole.retain(|section, _| {
-        ["edge", "routes", "limits", "tokens", "fallbacks", "kept"].contains(&section)
+        [
+            "edge",
+            "routes",
+            "limits",
+            "tokens",
+            "fallbacks",
+            "kept",
+            "retries",
+        ]
+        .contains(&section)
     });
     let mut keys = String::new();
     for (id, key) in [("demo", DEMO), ("other", OTHER)] {

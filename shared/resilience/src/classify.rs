@@ -18,6 +18,8 @@ pub enum Outcome {
     },
     /// Nobody listens there: nothing was written.
     ConnectRefused,
+    /// No connection in all the time that connecting has: nothing was written.
+    ConnectTimeout,
     /// The connection broke before the response head.
     Reset,
     /// No response head in time, although the full timeout was given.
@@ -60,7 +62,8 @@ const LONGEST_REST: Duration = Duration::from_secs(30);
 
 impl Outcome {
     /// What it means where the upstream was given less time than its calls have: that the time ran out, as we saw it or
-    /// as the upstream itself said, is nobody's failure then.
+    /// as the upstream itself said, is nobody's failure then. Connecting has a time of its own: who ran out of all of it
+    /// has failed.
     #[must_use]
     pub fn in_too_little_time(self) -> Self {
         match self {
@@ -84,7 +87,9 @@ impl Outcome {
             Self::Answered { status: 500.., .. } => Verdict::Failure,
             Self::Answered { .. } => Verdict::Success,
             Self::ConnectRefused => Verdict::Refused,
-            Self::Reset | Self::AttemptTimeout | Self::BodyCut => Verdict::Failure,
+            Self::ConnectTimeout | Self::Reset | Self::AttemptTimeout | Self::BodyCut => {
+                Verdict::Failure
+            }
             Self::CallerLeft | Self::DeadlineShort | Self::NotSent => Verdict::Neutral,
         }
     }
@@ -108,7 +113,7 @@ impl Outcome {
             Self::Answered { .. } => None,
             Self::ConnectRefused => Some("connection_refused"),
             Self::Reset => Some("connection_reset"),
-            Self::AttemptTimeout => Some("timeout"),
+            Self::ConnectTimeout | Self::AttemptTimeout => Some("timeout"),
             Self::BodyCut => Some("body_cut"),
             Self::CallerLeft => Some("cancelled"),
             Self::DeadlineShort => Some("deadline_exceeded"),
@@ -188,6 +193,7 @@ mod tests {
         }
         for other in [
             Outcome::ConnectRefused,
+            Outcome::ConnectTimeout,
             Outcome::Reset,
             answered(500),
             answered(200),

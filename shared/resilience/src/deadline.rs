@@ -53,6 +53,12 @@ impl Deadline {
             .filter(|left| !left.is_zero())
     }
 
+    /// Whether less is left at that time than was `lost` before it: running out of that is not the next hop's failure.
+    #[must_use]
+    pub fn leaves_too_little(&self, lost: Duration, from: Instant) -> bool {
+        self.remaining(from).unwrap_or_default() < lost
+    }
+
     /// The milliseconds to hand on to the next hop, strictly less than remain; none when that is nothing.
     #[must_use]
     pub fn hand_on(&self, now: Instant) -> Option<u64> {
@@ -80,6 +86,26 @@ mod tests {
             hops += 1;
         }
         assert_eq!(hops, 19);
+    }
+
+    #[test]
+    fn more_than_half_of_the_time_lost_leaves_too_little() {
+        let now = Instant::now();
+        let deadline = Deadline::after(now, Duration::from_millis(1000));
+        for (lost, too_little) in [
+            (0, false),
+            (400, false),
+            (500, false),
+            (501, true),
+            (1200, true),
+        ] {
+            let lost = Duration::from_millis(lost);
+            assert_eq!(
+                deadline.leaves_too_little(lost, now + lost),
+                too_little,
+                "{lost:?}"
+            );
+        }
     }
 
     #[test]

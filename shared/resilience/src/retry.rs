@@ -25,6 +25,8 @@ pub struct Retry {
     pub attempt_timeout: Duration,
     /// Waits between attempts.
     pub backoff: Backoff,
+    /// Whether an empty budget refuses. False is for showing what it prevents.
+    pub budgeted: bool,
 }
 
 /// What is known when an attempt has failed.
@@ -106,7 +108,7 @@ impl Retry {
         if wait >= attempted.remaining {
             return Err(Refusal::Deadline);
         }
-        if budget.take(now) {
+        if budget.take(now) || !self.budgeted {
             Ok(wait)
         } else {
             Err(Refusal::Budget)
@@ -131,6 +133,7 @@ impl Default for Retry {
             most: 2,
             attempt_timeout: Duration::from_secs(1),
             backoff: Backoff::new(Duration::from_millis(25), Duration::from_millis(250)),
+            budgeted: true,
         }
     }
 }
@@ -154,7 +157,10 @@ impl Refusal {
 /// For an outcome that another attempt could better: the wait that the upstream asked for.
 fn asked_to_wait(outcome: &Outcome) -> Option<Duration> {
     match *outcome {
-        Outcome::ConnectRefused | Outcome::Reset | Outcome::AttemptTimeout => Some(Duration::ZERO),
+        Outcome::ConnectRefused
+        | Outcome::ConnectTimeout
+        | Outcome::Reset
+        | Outcome::AttemptTimeout => Some(Duration::ZERO),
         Outcome::Answered {
             status: 501 | 505, ..
         } => None,

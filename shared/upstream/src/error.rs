@@ -1,4 +1,6 @@
-//! Why a call did not succeed: where it failed, what to tell, whether trying again makes sense.
+//! Why a call did not succeed: where it failed, what to tell, when another try makes sense.
+//!
+//! Whether it is tried again is decided from the outcome and the method (`resilience::retry`), not from here.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -24,8 +26,6 @@ pub struct Error {
     pub code: Cow<'static, str>,
     /// The HTTP status that says it.
     pub status: u16,
-    /// Whether another try may succeed.
-    pub retryable: bool,
     /// False when nothing of the call was sent, so that it certainly did not happen.
     pub written: bool,
     /// When another try makes sense.
@@ -60,6 +60,14 @@ impl Error {
     pub fn bulkhead_full(upstream: &str) -> Self {
         let detail = format!("too many calls to {upstream} are running");
         Self::own(503, "bulkhead_full", detail).after(SOON)
+    }
+
+    /// The code, where it is one of this process's own words.
+    pub(crate) fn own_code(&self) -> &'static str {
+        match self.code {
+            Cow::Borrowed(code) => code,
+            Cow::Owned(_) => "upstream_error",
+        }
     }
 
     /// 500: the call itself was made wrongly, and was not sent.
@@ -97,13 +105,11 @@ impl Error {
 
     /// 502: the upstream's answer makes no sense.
     pub fn bad_answer(upstream: &str, why: impl fmt::Display) -> Self {
-        let mut error = Self::transport(
+        Self::transport(
             502,
             "upstream_bad_answer",
             format!("{upstream} answered badly: {why}"),
-        );
-        error.retryable = false;
-        error
+        )
     }
 
     fn own(status: u16, code: &'static str, detail: String) -> Self {
@@ -112,7 +118,6 @@ impl Error {
 
     fn transport(status: u16, code: &'static str, detail: String) -> Self {
         Self {
-            retryable: true,
             written: true,
             ..Self::at(Origin::Transport, status, code, detail)
         }
@@ -123,7 +128,6 @@ impl Error {
             origin,
             code: Cow::Borrowed(code),
             status,
-            retryable: false,
             written: false,
             retry_after: None,
             detail,

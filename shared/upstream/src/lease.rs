@@ -4,7 +4,11 @@
 //! attempt: an endpoint, its own permit and its in-flight slot. The breaker is told at the head of
 //! the answer; the slot is held until the lease is dropped, so it travels with the body.
 //! Dropped unsettled, both count as neither success nor failure; so does a call for which there is no endpoint.
-//! The time that a client takes to send its body is not the upstream's: both clocks start when the body has ended.
+//! The time in which a client's body was awaited is not the upstream's: both clocks start that much later.
+
+mod another;
+
+pub use another::Over;
 
 use crate::error::Error;
 use crate::pool::Pool;
@@ -21,6 +25,9 @@ use tokio::time::timeout_at;
 
 /// A draining endpoint rests this long, or until Consul's next answer leaves it out.
 const DRAINING_REST: Duration = Duration::from_secs(5);
+
+/// A call that is nearly slow while its client is waited for is not looked at more often than this.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// One request's permission to use an upstream.
 #[derive(Debug)]
@@ -118,28 +125,30 @@ impl Call {
     }
 
     /// Does that work, and counts the call as slow the moment it is, not when it ends.
-    /// The time until the client's body has gone up, if it flows, is not counted.
+    /// The time in which the client's body was awaited, if it flows, is not counted.
     pub async fn watch<T>(&mut self, upload: Option<&Flow>, work: impl Future<Output = T>) -> T {
         let Some(slow_call) = self.pool.slow_call() else {
             return work.await;
         };
         let mut work = std::pin::pin!(work);
+        let began = self.since;
         let mut slow_at = self.since + slow_call;
         loop {
             let done = timeout_at(slow_at.into(), &mut work).await;
             let now = Instant::now();
             if let Some(upload) = upload {
-                self.since = self.since.max(upload.ended(now));
+                self.since = began + upload.awaited(now);
             }
             if let Ok(done) = done {
                 return done;
             }
-            // Nothing is missed by sleeping: a body that still flows makes the call slow that much later.
-            slow_at = self.since + slow_call;
-            if slow_at <= now {
+            // Nothing is missed by sleeping: a body that was awaited makes the call slow that much later.
+            let due = self.since + slow_call;
+            if due <= now {
                 self.slow(now);
                 return work.await;
             }
+            slow_at = due.max(now + LOOK_AGAIN);
         }
     }
 
@@ -231,9 +240,9 @@ impl Lease {
         Attempt::start(metrics, self.pool().name(), method, &peer, resend)
     }
 
-    /// The endpoint's time counts from then: until then it waited for the client's body.
-    pub fn count_from(&mut self, since: Instant) {
-        self.pick.count_from(since);
+    /// So much of the endpoint's time went by waiting for the client's body.
+    pub fn waited_for_client(&mut self, time: Duration) {
+        self.pick.kept_waiting(time);
     }
 
     /// Tells the endpoint's breaker and the balancer what came of the attempt. The slot stays taken.

@@ -18,7 +18,7 @@ pub mod stream;
 
 pub use config::PoolConfig;
 pub use error::{Error, Origin};
-pub use lease::{Call, Lease};
+pub use lease::{Call, Lease, Over};
 pub use metrics::Metrics;
 pub use pool::Pool;
 pub use resilience::breaker::Mode;

@@ -116,9 +116,9 @@ impl Pick {
         self.started
     }
 
-    /// Its time counts from then, if that is later: until then the caller kept the endpoint waiting.
-    pub fn count_from(&mut self, since: Instant) {
-        self.started = self.started.max(since);
+    /// So long the caller kept the endpoint waiting: it is no part of its time.
+    pub fn kept_waiting(&mut self, time: Duration) {
+        self.started += time;
     }
 
     pub(super) fn node(&self) -> &Arc<Node> {

@@ -126,6 +126,7 @@ fn what_another_attempt_cannot_better_is_final() {
         answered(500, None),
         UNAVAILABLE,
         answered(504, None),
+        Outcome::ConnectTimeout,
         Outcome::AttemptTimeout,
     ] {
         assert!(decide(&failed(&outcome)).is_ok(), "{outcome:?}");
@@ -217,9 +218,26 @@ fn a_frozen_instance_cannot_use_up_the_deadline() {
     );
 }
 
+#[test]
+fn a_rule_without_a_budget_is_refused_nothing_by_an_empty_one() {
+    let budget = Budget::new();
+    let now = Instant::now();
+    while budget.take(now) {}
+    let unbounded = Retry {
+        budgeted: false,
+        ..Retry::default()
+    };
+    let attempted = failed(&UNAVAILABLE);
+    let mut rng = SmallRng::seed_from_u64(1);
+    let decided = |rule: &Retry, rng: &mut SmallRng| rule.decide(&attempted, &budget, now, rng);
+    assert_eq!(decided(&Retry::default(), &mut rng), Err(Refusal::Budget));
+    assert!(decided(&unbounded, &mut rng).is_ok());
+}
+
 fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         Just(Outcome::ConnectRefused),
+        Just(Outcome::ConnectTimeout),
         Just(Outcome::Reset),
         Just(Outcome::AttemptTimeout),
         Just(Outcome::CallerLeft),

@@ -3,6 +3,7 @@
 use super::Client;
 use super::transport::Answer;
 use crate::error::Error;
+use crate::lease::Lease;
 use actix_web::http::Method;
 use resilience::deadline::Deadline;
 use resilience::retry::Retry;
@@ -16,6 +17,19 @@ pub struct Request<'a> {
     client: &'a Client,
     prepared: Prepared,
     broken: Option<serde_json::Error>,
+    tell: Option<&'a dyn Fn(Made<'_>)>,
+}
+
+/// What became of one attempt of a call.
+pub struct Made<'a> {
+    /// Where it went, and why there.
+    pub lease: &'a Lease,
+    /// The status, or the kind of failure.
+    pub ended: Result<u16, &'static str>,
+    /// To the whole answer.
+    pub took: Duration,
+    /// Why it was the last one; none where another follows.
+    pub last: Option<&'static str>,
 }
 
 /// A described call.
@@ -27,6 +41,7 @@ pub(super) struct Prepared {
     pub key: Option<String>,
     pub repeatable: bool,
     pub deadline: Option<Deadline>,
+    pub late: bool,
     pub timeout: Option<Duration>,
     pub retry: Option<Retry>,
     pub body: Option<Vec<u8>>,
@@ -49,6 +64,7 @@ impl<'a> Request<'a> {
             key: None,
             repeatable: false,
             deadline: None,
+            late: false,
             timeout: None,
             retry: None,
             body: None,
@@ -57,12 +73,20 @@ impl<'a> Request<'a> {
             client,
             prepared,
             broken: None,
+            tell: None,
         }
     }
 
     /// The answer is of no use after this.
     pub fn deadline(mut self, deadline: Deadline) -> Self {
         self.prepared.deadline = Some(deadline);
+        self
+    }
+
+    /// Whether so much had been lost before the call that running out of its deadline is nobody's failure, whoever had no
+    /// more to give.
+    pub fn too_late(mut self, late: bool) -> Self {
+        self.prepared.late = late;
         self
     }
 
@@ -95,6 +119,12 @@ impl<'a> Request<'a> {
     /// test an endpoint that was ejected.
     pub fn idempotent(mut self) -> Self {
         self.prepared.repeatable = true;
+        self
+    }
+
+    /// Each attempt is told to this, once it is over.
+    pub fn telling(mut self, tell: &'a dyn Fn(Made<'_>)) -> Self {
+        self.tell = Some(tell);
         self
     }
 
@@ -135,6 +165,6 @@ impl<'a> Request<'a> {
         if let Some(error) = self.broken {
             return Err(Error::not_sendable(self.client.pool().name(), error));
         }
-        self.client.run(self.prepared).await
+        self.client.run(self.prepared, self.tell).await
     }
 }

@@ -42,7 +42,7 @@ pub(super) enum Trouble {
     Unsendable(String),
     /// Nobody listens.
     Refused,
-    /// No connection within its own timeout.
+    /// No connection within its own timeout, all of which there was.
     Unconnected,
     /// No answer within the call's time.
     Late,
@@ -173,7 +173,6 @@ impl Answer {
             origin: Origin::Upstream,
             code,
             status: self.status,
-            retryable: self.status >= 500 || self.status == 429,
             written: true,
             retry_after: self.retry_after,
             detail: detail.unwrap_or_else(|| format!("{upstream} answered {}", self.status)),
@@ -187,7 +186,8 @@ impl Trouble {
         match self {
             Self::Unsendable(_) => Outcome::NotSent,
             Self::Refused => Outcome::ConnectRefused,
-            Self::Unconnected | Self::Late => Outcome::AttemptTimeout,
+            Self::Unconnected => Outcome::ConnectTimeout,
+            Self::Late => Outcome::AttemptTimeout,
             Self::Broken(_) => Outcome::Reset,
             Self::Senseless(_) => Outcome::Answered {
                 status: 502,

@@ -115,13 +115,17 @@ impl Connections {
         address: SocketAddr,
         until: Instant,
     ) -> Result<SendRequest<RequestBody>, Failure> {
-        let budget = until
-            .saturating_duration_since(Instant::now())
-            .min(self.0.config.connect_timeout);
-        let stream = match timeout(budget, TcpStream::connect(address)).await {
+        let left = until.saturating_duration_since(Instant::now());
+        let own = self.0.config.connect_timeout;
+        let late = if left < own {
+            FailureKind::Timeout
+        } else {
+            FailureKind::ConnectTimeout
+        };
+        let stream = match timeout(left.min(own), TcpStream::connect(address)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(unconnected(error)),
-            Err(_) => return Err(Failure::new(FailureKind::ConnectTimeout, false)),
+            Err(_) => return Err(Failure::new(late, false)),
         };
         stream.set_nodelay(true).map_err(unconnected)?;
         let (sender, connection) = http1::Builder::new()

@@ -20,11 +20,11 @@ pub struct Failure {
 pub enum FailureKind {
     /// Nobody listens at the address.
     ConnectRefused,
-    /// The connection was not made in time.
+    /// The connection was not made in all the time that connecting has.
     ConnectTimeout,
     /// The connection broke before the answer's head.
     Reset,
-    /// No head came in time.
+    /// No head came in time, perhaps because no connection did.
     Timeout,
     /// The client's own body failed; the upstream is not to blame.
     RequestBody,
@@ -67,7 +67,8 @@ impl Failure {
     pub fn outcome(&self) -> Outcome {
         match self.kind {
             FailureKind::ConnectRefused => Outcome::ConnectRefused,
-            FailureKind::ConnectTimeout | FailureKind::Timeout => Outcome::AttemptTimeout,
+            FailureKind::ConnectTimeout => Outcome::ConnectTimeout,
+            FailureKind::Timeout => Outcome::AttemptTimeout,
             FailureKind::Reset => Outcome::Reset,
             FailureKind::RequestBody | FailureKind::RequestLate => Outcome::CallerLeft,
             FailureKind::BadAnswer => Outcome::Answered {

@@ -1,7 +1,7 @@
 //! How far a body has come that flows from a client to an upstream, and whom it waits for.
 //!
-//! What a client takes to send its body says nothing about the upstream, so whoever measures the upstream asks here when
-//! its own time began.
+//! What a client takes to send its body says nothing about the upstream, so whoever measures the upstream asks here how
+//! long the client was waited for. What an upstream takes to read what is there is its own.
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -11,7 +11,7 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How far a flowing body has come; clones share it.
 #[derive(Debug, Clone)]
@@ -24,28 +24,40 @@ pub struct Flowing {
     flow: Flow,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Progress {
-    /// Its next part is there, or would be if the upstream read on.
-    Flows,
-    /// Its next part has not come from the client yet.
-    Awaited,
-    /// The upstream has all of it, or will not get more.
-    Ended(Instant),
+#[derive(Debug, Clone, Copy, Default)]
+struct Progress {
+    /// What the client's parts took to come, those that have.
+    awaited: Duration,
+    /// Since when the next part is awaited. None while it is there, or would be if the upstream read on; and once the
+    /// upstream has all of them, or will not get more.
+    since: Option<Instant>,
 }
 
 impl Flow {
-    /// When the body had ended; `now` while it still flows.
-    pub fn ended(&self, now: Instant) -> Instant {
-        match self.0.get() {
-            Progress::Ended(at) => at,
-            Progress::Flows | Progress::Awaited => now,
-        }
+    /// How long the client was waited for, up to now.
+    pub fn awaited(&self, now: Instant) -> Duration {
+        let Progress { awaited, since } = self.0.get();
+        let still = since.map(|since| now.saturating_duration_since(since));
+        awaited + still.unwrap_or_default()
     }
 
     /// Whether the next step is the client's.
     pub(super) fn waits_for_client(&self) -> bool {
-        matches!(self.0.get(), Progress::Awaited)
+        self.0.get().since.is_some()
+    }
+
+    fn waits(&self) {
+        let progress = self.0.get();
+        let since = Some(progress.since.unwrap_or_else(Instant::now));
+        self.0.set(Progress { since, ..progress });
+    }
+
+    fn goes_on(&self) {
+        if self.waits_for_client() {
+            let awaited = self.awaited(Instant::now());
+            let since = None;
+            self.0.set(Progress { awaited, since });
+        }
     }
 }
 
@@ -57,7 +69,7 @@ impl Flowing {
         Self {
             length,
             chunks,
-            flow: Flow(Rc::new(Cell::new(Progress::Flows))),
+            flow: Flow(Rc::default()),
         }
     }
 
@@ -68,12 +80,6 @@ impl Flowing {
     pub(super) fn flow(&self) -> Flow {
         self.flow.clone()
     }
-
-    fn end(&self) {
-        if !matches!(self.flow.0.get(), Progress::Ended(_)) {
-            self.flow.0.set(Progress::Ended(Instant::now()));
-        }
-    }
 }
 
 impl Stream for Flowing {
@@ -82,9 +88,8 @@ impl Stream for Flowing {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let next = self.chunks.as_mut().poll_next(context);
         match &next {
-            Poll::Pending => self.flow.0.set(Progress::Awaited),
-            Poll::Ready(Some(_)) => self.flow.0.set(Progress::Flows),
-            Poll::Ready(None) => self.end(),
+            Poll::Pending => self.flow.waits(),
+            Poll::Ready(_) => self.flow.goes_on(),
         }
         next
     }
@@ -93,6 +98,6 @@ impl Stream for Flowing {
 impl Drop for Flowing {
     /// A body of known length is dropped after its last byte, without being asked for its end.
     fn drop(&mut self) {
-        self.end();
+        self.flow.goes_on();
     }
 }

@@ -8,9 +8,11 @@ use actix_web::rt;
 use futures_util::future::join_all;
 use resilience::backoff::Backoff;
 use resilience::retry::Retry;
-use upstream::Deadline;
+use upstream::{Deadline, Outcome, Over};
 
-use super::scene::{Scene, answer, ok, read_request, until, upstream};
+use upstream::stream::{Connections, FailureKind, RequestBody, StreamConfig};
+
+use super::scene::{Scene, answer, deaf, ok, read_request, until, upstream};
 
 const TIME_IS_UP: &str = "HTTP/1.1 504 Gateway Timeout\r\ncontent-length: 0\r\n\r\n";
 const BROKEN: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n";
@@ -42,6 +44,47 @@ async fn an_upstream_that_says_that_a_short_time_is_up_has_not_failed() {
 }
 
 #[actix_web::test]
+async fn no_connection_is_excused_by_a_late_caller_only_if_that_shortened_the_time_for_it() {
+    let scene = Scene::with(
+        &[deaf().await],
+        r#""timeout_ms": 20000, "connect_timeout_ms": 100"#,
+    );
+    let call = async |given| {
+        let deadline = Deadline::after(Instant::now(), Duration::from_millis(given));
+        let call = scene.client.get("/").deadline(deadline);
+        call.send_empty().await.unwrap_err().code
+    };
+    for _ in 0..10 {
+        assert_eq!(call(10).await, "deadline_exceeded");
+    }
+    assert_eq!(scene.breaker(), "closed");
+    // Less than the call's own time, and all that connecting has.
+    for _ in 0..5 {
+        assert_eq!(call(10_000).await, "upstream_unreachable");
+    }
+    assert_eq!(scene.breaker(), "open");
+}
+
+#[actix_web::test]
+async fn a_stream_tells_a_connection_that_had_all_its_time_from_one_that_had_less() {
+    let address = deaf().await;
+    let connections = Connections::new(StreamConfig {
+        connect_timeout: Duration::from_millis(100),
+        ..StreamConfig::default()
+    });
+    for (given, kind, outcome) in [
+        (10, FailureKind::Timeout, Outcome::DeadlineShort),
+        (10_000, FailureKind::ConnectTimeout, Outcome::ConnectTimeout),
+    ] {
+        let request = http::Request::get("/").body(RequestBody::Empty).unwrap();
+        let until = Instant::now() + Duration::from_millis(given);
+        let failure = connections.send(address, request, until).await.unwrap_err();
+        assert_eq!((failure.kind, failure.written), (kind, false));
+        assert_eq!(failure.outcome().in_too_little_time(), outcome);
+    }
+}
+
+#[actix_web::test]
 async fn a_rule_for_retries_makes_a_failed_call_again_elsewhere_and_a_call_without_one_is_made_once()
  {
     let broken = upstream(|stream| answer(stream, BROKEN)).await;
@@ -57,6 +100,40 @@ async fn a_rule_for_retries_makes_a_failed_call_again_elsewhere_and_a_call_witho
         assert_eq!(call.deadline(deadline).send::<u32>().await.unwrap(), 1);
     }
     assert!(failed > 0, "the broken one was asked, and once only");
+}
+
+#[actix_web::test]
+async fn the_step_to_another_attempt_is_one_for_every_caller() {
+    let scene = Scene::with(&[deaf().await], r#""most_in_flight": 1"#);
+    let now = Instant::now();
+    let deadline = Deadline::after(now, Duration::from_secs(10));
+    let mut call = scene.pool.admit(now).unwrap();
+    let mut lease = call.lease(true, now).unwrap();
+    let over = Over {
+        idempotent: true,
+        outcome: &Outcome::AttemptTimeout,
+        written: true,
+        replayable: true,
+    };
+    let once = Over {
+        idempotent: false,
+        ..over
+    };
+    // Refused, it keeps its place, which an answer may still need.
+    let refused = call.another(&rule(), once, deadline, &mut lease).await;
+    assert!(refused.is_none());
+    let count = |name: &str, reason: &str| {
+        scene.metric(&format!(r#"{name}{{reason="{reason}",upstream="shop"}}"#))
+    };
+    let not_retried = count("lictor_retries_refused_total", "not_idempotent");
+    assert_eq!(not_retried.as_deref(), Some("1"));
+    let full = scene.pool.admit(now).unwrap().lease(true, now).unwrap_err();
+    assert_eq!(full.code, "bulkhead_full");
+    // Allowed, it gives the only place to the next attempt.
+    let next = call.another(&rule(), over, deadline, &mut lease).await;
+    assert!(next.is_some());
+    let retried = count("lictor_retries_total", "timeout");
+    assert_eq!(retried.as_deref(), Some("1"));
 }
 
 #[actix_web::test]

@@ -93,10 +93,7 @@ async fn an_error_of_the_upstream_keeps_its_code_its_status_and_its_field() {
         (error.detail.as_str(), error.field.as_deref()),
         ("none left", Some("items[0].sku"))
     );
-    assert_eq!(
-        (error.retryable, error.retry_after),
-        (false, Some(Duration::from_secs(7)))
-    );
+    assert_eq!(error.retry_after, Some(Duration::from_secs(7)));
 }
 
 #[actix_web::test]

@@ -69,6 +69,21 @@ pub fn nobody() -> SocketAddr {
     address
 }
 
+/// An address where no connection comes about: as many wait to be accepted as may, and nobody accepts.
+pub async fn deaf() -> SocketAddr {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    while let Ok(queued) =
+        rt::time::timeout(Duration::from_millis(100), TcpStream::connect(address)).await
+    {
+        std::mem::forget(queued.unwrap());
+    }
+    std::mem::forget(listener);
+    address
+}
+
 /// Answers every request of a connection with these bytes.
 pub async fn answer(mut stream: TcpStream, bytes: impl AsRef<[u8]>) {
     while read_request(&mut stream).await.is_some() {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use http::Request;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use upstream::stream::{Connections, FailureKind, RequestBody, StreamConfig};
 use upstream::{Mode, Outcome};
 
@@ -51,7 +52,7 @@ async fn send(scene: &Scene, body: RequestBody, within: Duration) -> Result<u16,
         },
         Err(failure) => failure.outcome(),
     };
-    lease.count_from(flow.ended(now));
+    lease.waited_for_client(flow.awaited(now));
     lease.settle(&outcome, now);
     call.settle(&outcome, now);
     sent.map(|answer| answer.status().as_u16())
@@ -69,6 +70,34 @@ async fn a_slow_upload_does_not_make_the_upstream_slow() {
     assert!(status.breaker.last_transition.is_none(), "{status:?}");
     assert!(
         status.endpoints[0].latency_us.unwrap() < 100_000,
+        "{status:?}"
+    );
+}
+
+#[actix_web::test]
+async fn an_upstream_that_reads_an_upload_late_is_slow_though_its_client_was_quick() {
+    const PART: &[u8] = &[b'x'; 64 * 1024];
+    // More than all buffers of loopback hold.
+    const PARTS: usize = 1024;
+    let late = Duration::from_millis(1_200);
+    let reads_late = upstream(move |mut stream| async move {
+        sleep(late).await;
+        let mut block = vec![0; 256 * 1024];
+        let mut left = PART.len() * PARTS;
+        while left > 0 {
+            left = left.saturating_sub(stream.read(&mut block).await.unwrap());
+        }
+        stream.write_all(ok("1").as_bytes()).await.unwrap();
+        while stream.read(&mut block).await.is_ok_and(|read| read > 0) {}
+    });
+    let scene = Scene::of(&[reads_late.await]);
+    let chunks = futures_util::stream::iter((0..PARTS).map(|_| Ok(Bytes::from_static(PART))));
+    let length = Some((PART.len() * PARTS) as u64);
+    let body = RequestBody::stream(length, chunks.boxed_local());
+    assert_eq!(send(&scene, body, Duration::from_secs(20)).await, Ok(200));
+    let status = scene.pool.status(Instant::now());
+    assert!(
+        status.endpoints[0].latency_us.unwrap() >= 1_000_000,
         "{status:?}"
     );
 }

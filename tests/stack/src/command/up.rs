@@ -121,7 +121,10 @@ async fn screen(stack: &Stack, before_main: Duration, begin: Instant) -> String 
             "  gateway  http://{}   ops http://{}   admin http://{}{moved}",
             at.public, at.ops, at.admin
         ),
-        format!("  live     http://{}/   (topology, breakers, limits, the last requests)", at.admin),
+        format!(
+            "  live     http://{}/   (topology, breakers, limits, the last requests)",
+            at.admin
+        ),
         format!("  consul   {}/ui", stack.consul().url()),
     ];
     let rest = [
