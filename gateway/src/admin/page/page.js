@@ -149,7 +149,7 @@ function instance(one) {
   return el(
     "li",
     { class: "instance" },
-    el("p", { class: "what" }, state(kind, words), el("span", { class: "figures" }, one.latency_us === null ? "no answer yet" : latency(one.latency_us / 1000), ` · ${whole.format(one.in_flight)} in flight`)),
+    el("p", { class: "what" }, state(kind, words), el("span", { class: "figures" }, one.latency_us === null ? "not called yet" : latency(one.latency_us / 1000), ` · ${whole.format(one.in_flight)} in flight`)),
     el("p", { class: "id" }, one.id),
     why && el("p", { class: "reason" }, `because of ${why} ${span(one.last_transition.ago_ms)} ago`),
   );

@@ -73,7 +73,8 @@ async fn the_live_page_shows_what_runs_what_is_broken_and_why() {
             "users in zone a, local",
             "circuit open → the last good answer stands in",
             HOSTILE,
-            "zone <b>bold</b>",
+            // What is no label is not taken over from Consul.
+            "zone unknown",
         ],
     )
     .await;
