@@ -56,7 +56,6 @@ impl Hop<'_> {
         let remaining = self.deadline.remaining(now).unwrap_or_default();
         let another =
             self.idempotent && upload.replayable() && before < gateway.retry.most as usize;
-        let began_at = now;
         let until = now + gateway.retry.attempt_timeout(remaining, another);
         let resend = u32::try_from(before).unwrap_or(u32::MAX);
         let span = lease.attempt(
@@ -75,6 +74,7 @@ impl Hop<'_> {
             upload.give_back(unsent);
         }
         let given = until.saturating_duration_since(now);
+        let began = now;
         let now = Instant::now();
         let awaited = flow.map_or(Duration::ZERO, |flow| flow.awaited(now));
         let late = self.had_too_little(times, awaited, given);
@@ -92,7 +92,7 @@ impl Hop<'_> {
             outcome,
             ended: came,
             answer,
-            took: now.saturating_duration_since(began_at),
+            took: now.saturating_duration_since(began),
             late,
         }
     }
