@@ -13,7 +13,7 @@ use actix_web::HttpResponse;
 use futures_util::future::join;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use upstream::Deadline;
+use upstream::{Deadline, call::Made};
 
 use self::gaps::Gaps;
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     error::{Error, Origin},
     exchange::Exchange,
     gateway::{ORDERS, USERS, Worker},
+    recent::Step,
     route::Aggregate,
     route::table::Match,
 };
@@ -74,6 +75,7 @@ pub async fn answer(
     let waited = now.saturating_duration_since(exchange.started);
     let branches = Branches {
         worker,
+        exchange,
         principal,
         deadline,
         late: deadline.leaves_too_little(waited, now),
@@ -90,6 +92,7 @@ pub async fn answer(
 /// What a branch needs to know of the request.
 struct Branches<'a> {
     worker: &'a Worker,
+    exchange: &'a Exchange<'a>,
     principal: Option<&'a Principal>,
     deadline: Deadline,
     /// More of the time went by before them than is left: running out of it is no service's failure.
@@ -165,7 +168,8 @@ impl Branches<'_> {
 
     /// One branch, tried again elsewhere by the gateway's rule for retries.
     async fn get<T: DeserializeOwned>(&self, service: &str, path: &str) -> Result<T, Error> {
-        let (_, transport) = self.worker.upstream(service);
+        let (upstream, transport) = self.worker.upstream(service);
+        let tell = |made: Made<'_>| self.exchange.tried(Step::of(&upstream.name, &made));
         let request = transport
             .calls
             .get(path)
@@ -173,7 +177,8 @@ impl Branches<'_> {
             .scopes(self.principal.map(|who| &*who.scopes))
             .deadline(self.deadline)
             .too_late(self.late)
-            .retried_by(&self.worker.gateway.retry);
+            .retried_by(&self.worker.gateway.retry)
+            .telling(&tell);
         request.send().await.map_err(Error::Upstream)
     }
 }

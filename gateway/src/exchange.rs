@@ -6,8 +6,8 @@
 pub mod request_id;
 
 use std::{
+    cell::RefCell,
     fmt::Write as _,
-    mem,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -60,7 +60,8 @@ pub struct Exchange<'g> {
     pub stood_in: Option<(&'static str, &'static str)>,
     /// The answer is that of somebody else who asked the same.
     pub shared: bool,
-    steps: Vec<Step>,
+    /// Branches of an aggregate note theirs side by side.
+    steps: RefCell<Vec<Step>>,
     allowance: Option<Allowance>,
 }
 
@@ -103,7 +104,7 @@ impl<'g> Exchange<'g> {
             served: None,
             stood_in: None,
             shared: false,
-            steps: Vec::new(),
+            steps: RefCell::default(),
             allowance: None,
         }
     }
@@ -129,15 +130,16 @@ impl<'g> Exchange<'g> {
     }
 
     /// Notes an attempt that is over.
-    pub fn tried(&mut self, step: Step) {
+    pub fn tried(&self, step: Step) {
+        let mut steps = self.steps.borrow_mut();
         // Most requests need one, and a vector that grows by itself begins with four.
-        self.steps.reserve_exact(1);
-        self.steps.push(step);
+        steps.reserve_exact(1);
+        steps.push(step);
     }
 
     /// Completes the answer, counts it, logs it and remembers it.
     pub fn finish(
-        mut self,
+        self,
         request: &HttpRequest,
         outcome: Result<HttpResponse, Error>,
         source: Source,
@@ -217,7 +219,7 @@ impl<'g> Exchange<'g> {
     }
 
     /// What the live page shows of it: nothing that a client wrote.
-    fn remember(&mut self, request: &HttpRequest, ended: Ended) {
+    fn remember(&self, request: &HttpRequest, ended: Ended) {
         self.gateway.recent.record(Seen {
             started: self.started,
             took: ended.took,
@@ -229,7 +231,7 @@ impl<'g> Exchange<'g> {
             fallback: self.stood_in.map(|(source, _)| source),
             shared: self.shared,
             partial: ended.partial,
-            steps: mem::take(&mut self.steps),
+            steps: self.steps.take(),
             trace: telemetry::propagation::trace_number(),
         });
     }

@@ -21,7 +21,7 @@ use std::{sync::Arc, time::Instant};
 use actix_web::http::StatusCode;
 use tokio::time::timeout_at;
 use upstream::{
-    Call, Lease, Over, Stopped,
+    Call, Lease, Over,
     stream::{Failure, FailureKind},
 };
 
@@ -68,8 +68,7 @@ pub async fn forward(
             .attempt(lease, &mut upload, &mut call, exchange, times)
             .await;
         let another = hop.another(&mut over, &mut call, &upload).await;
-        let last = another.as_ref().err().map(Stopped::as_str);
-        exchange.tried(over.step(&hop.upstream.name, last));
+        exchange.tried(over.step(&hop.upstream.name, another.as_ref().err().copied()));
         match another {
             Ok(next) => lease = next,
             Err(_) => break over,
@@ -88,7 +87,7 @@ impl Hop<'_> {
         over: &mut Tried,
         call: &mut Call,
         upload: &Upload,
-    ) -> Result<Lease, Stopped> {
+    ) -> Result<Lease, &'static str> {
         let ended = Over {
             idempotent: self.idempotent,
             outcome: &over.ended,

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use upstream::{EndpointId, Zone};
+use upstream::{EndpointId, Zone, call::Made};
 
 /// A screenful or two, and less than a quarter of a megabyte with every retry there may be.
 pub const PLACES: usize = 200;
@@ -62,6 +62,23 @@ pub struct Step {
     pub took: Duration,
     /// Why it was the last one; none where another follows.
     pub last: Option<&'static str>,
+}
+
+impl Step {
+    /// What is remembered of an attempt.
+    pub fn of(upstream: &Arc<str>, made: &Made<'_>) -> Self {
+        let endpoint = made.lease.endpoint();
+        Self {
+            upstream: upstream.clone(),
+            instance: endpoint.id.clone(),
+            zone: endpoint.zone.clone(),
+            reason: made.lease.reason().as_str(),
+            probe: made.lease.is_probe(),
+            ended: made.ended,
+            took: made.took,
+            last: made.last,
+        }
+    }
 }
 
 /// A request with its number, from 1.

@@ -9,6 +9,7 @@ use http::Response;
 use telemetry::http::Attempt;
 use upstream::{
     Call, Lease, Outcome,
+    call::Made,
     stream::{Failure, ResponseBody},
 };
 
@@ -25,10 +26,10 @@ pub struct Tried {
     /// What it was: another attempt may do better, whosever failure it is.
     pub ended: Outcome,
     pub answer: Result<Response<ResponseBody>, Failure>,
-    /// It had too little time: running out of it is nobody's failure.
-    pub late: bool,
     /// From its beginning to the answer's head.
     pub took: Duration,
+    /// It had too little time: running out of it is nobody's failure.
+    pub late: bool,
 }
 
 /// What a request had lost before an upstream could be asked, to its client and to the gateway's own waits, and when
@@ -55,7 +56,6 @@ impl Hop<'_> {
         let remaining = self.deadline.remaining(now).unwrap_or_default();
         let another =
             self.idempotent && upload.replayable() && before < gateway.retry.most as usize;
-        let began_at = now;
         let until = now + gateway.retry.attempt_timeout(remaining, another);
         let resend = u32::try_from(before).unwrap_or(u32::MAX);
         let span = lease.attempt(
@@ -74,6 +74,7 @@ impl Hop<'_> {
             upload.give_back(unsent);
         }
         let given = until.saturating_duration_since(now);
+        let began = now;
         let now = Instant::now();
         let awaited = flow.map_or(Duration::ZERO, |flow| flow.awaited(now));
         let late = self.had_too_little(times, awaited, given);
@@ -91,8 +92,8 @@ impl Hop<'_> {
             outcome,
             ended: came,
             answer,
+            took: now.saturating_duration_since(began),
             late,
-            took: now.saturating_duration_since(began_at),
         }
     }
 
@@ -108,20 +109,14 @@ impl Hop<'_> {
 impl Tried {
     /// What is remembered of it; `last` says why no other follows.
     pub fn step(&self, upstream: &Arc<str>, last: Option<&'static str>) -> Step {
-        let endpoint = self.lease.endpoint();
-        Step {
-            upstream: upstream.clone(),
-            instance: endpoint.id.clone(),
-            zone: endpoint.zone.clone(),
-            reason: self.lease.reason().as_str(),
-            probe: self.lease.is_probe(),
-            ended: match &self.answer {
-                Ok(answer) => Ok(answer.status().as_u16()),
-                Err(failure) => Err(failure.error_type()),
-            },
+        let answered = self.answer.as_ref().map(|answer| answer.status().as_u16());
+        let made = Made {
+            lease: &self.lease,
+            ended: answered.map_err(Failure::error_type),
             took: self.took,
             last,
-        }
+        };
+        Step::of(upstream, &made)
     }
 
     /// Another attempt follows: what this one brought is dropped, and its connection with it.

@@ -214,3 +214,27 @@ fn the_page_may_load_and_run_nothing_but_its_own_parts() {
         assert!(!body.is_empty());
     }
 }
+
+#[test]
+fn an_aggregate_is_told_with_the_way_of_each_branch() {
+    let (users, orders) = (Upstream::well(), Upstream::well());
+    let rig = Rig::with(
+        "",
+        &[("users", &[users.address]), ("orders", &[orders.address])],
+    );
+    rig.get("/api/dashboard");
+    let one = &told(&rig)[0];
+    let mut asked: Vec<&str> = one["attempts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|attempt| attempt["upstream"].as_str().unwrap())
+        .collect();
+    asked.sort_unstable();
+    assert_eq!(asked, ["orders", "users"], "{one}");
+    let attempt = &one["attempts"][0];
+    assert_eq!(
+        (&attempt["status"], &attempt["reason"], &attempt["last"]),
+        (&json!(200), &json!("local"), &json!("final"))
+    );
+}

@@ -8,7 +8,7 @@ mod again;
 mod request;
 mod transport;
 
-pub use request::Request;
+pub use request::{Made, Request};
 
 use crate::error::Error;
 use crate::lease::Lease;
@@ -49,6 +49,7 @@ struct Ended {
     /// What the policies were told.
     outcome: Outcome,
     time: Time,
+    took: Duration,
 }
 
 impl Time {
@@ -79,6 +80,12 @@ impl Time {
 }
 
 impl Ended {
+    /// The status, or the kind of failure.
+    fn seen(&self) -> Result<u16, &'static str> {
+        let answered = self.result.as_ref().map(|answer| answer.status);
+        answered.map_err(Trouble::error_type)
+    }
+
     fn nothing_written(&self) -> bool {
         self.result.as_ref().is_err_and(Trouble::nothing_written)
     }
@@ -124,7 +131,11 @@ impl Client {
         Request::new(self, Method::DELETE, path.into())
     }
 
-    async fn run(&self, request: Prepared) -> Result<Answer, Error> {
+    async fn run(
+        &self,
+        request: Prepared,
+        tell: Option<&dyn Fn(Made<'_>)>,
+    ) -> Result<Answer, Error> {
         let started = Instant::now();
         let time = Time::of(&request, self.pool.config().timeout(), started);
         time.deadline
@@ -139,9 +150,18 @@ impl Client {
             let attempt = self.attempt(&request, &mut lease, time, call.tried().len() - 1);
             let ended = call.watch(None, attempt).await;
             lease.give_place_back();
-            match self.another(&mut call, &request, &ended, &mut lease).await {
-                Some(next) => lease = next,
-                None => break ended,
+            let another = self.another(&mut call, &request, &ended, &mut lease).await;
+            if let Some(tell) = tell {
+                tell(Made {
+                    lease: &lease,
+                    ended: ended.seen(),
+                    took: ended.took,
+                    last: another.as_ref().err().copied(),
+                });
+            }
+            match another {
+                Ok(next) => lease = next,
+                Err(_) => break ended,
             }
         };
         call.settle(&ended.outcome, Instant::now());
@@ -177,18 +197,20 @@ impl Client {
             .as_ref()
             .map_or_else(Trouble::outcome, Answer::outcome);
         let outcome = time.judged(came.clone());
-        lease.settle(&outcome, Instant::now());
+        let over = Instant::now();
+        lease.settle(&outcome, over);
         if result.as_ref().is_ok_and(|answer| answer.draining) {
             lease.rest_draining(Instant::now());
         }
-        let seen = result.as_ref().map(|answer| answer.status);
-        attempt.finish(seen.map_err(Trouble::error_type));
-        Ended {
+        let ended = Ended {
             result,
             came,
             outcome,
             time,
-        }
+            took: over.saturating_duration_since(now),
+        };
+        attempt.finish(ended.seen());
+        ended
     }
 
     /// Why there is no answer. Running out of less time than the call's configured timeout is nobody's failure: the

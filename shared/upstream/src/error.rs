@@ -62,6 +62,14 @@ impl Error {
         Self::own(503, "bulkhead_full", detail).after(SOON)
     }
 
+    /// The code, where it is one of this process's own words.
+    pub(crate) fn own_code(&self) -> &'static str {
+        match self.code {
+            Cow::Borrowed(code) => code,
+            Cow::Owned(_) => "upstream_error",
+        }
+    }
+
     /// 500: the call itself was made wrongly, and was not sent.
     pub fn not_sendable(upstream: &str, why: impl fmt::Display) -> Self {
         let detail = format!("the call to {upstream} could not be made: {why}");

@@ -8,7 +8,7 @@
 
 mod another;
 
-pub use another::{Over, Stopped};
+pub use another::Over;
 
 use crate::error::Error;
 use crate::pool::Pool;

@@ -19,7 +19,7 @@ mod zone_flow;
 
 pub use config::PoolConfig;
 pub use error::{Error, Origin};
-pub use lease::{Call, Lease, Over, Stopped};
+pub use lease::{Call, Lease, Over};
 pub use metrics::Metrics;
 pub use pool::Pool;
 pub use resilience::breaker::Mode;

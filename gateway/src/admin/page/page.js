@@ -149,7 +149,7 @@ function instance(one) {
   return el(
     "li",
     { class: "instance" },
-    el("p", { class: "what" }, state(kind, words), el("span", { class: "figures" }, one.latency_us === null ? "no answer yet" : latency(one.latency_us / 1000), ` · ${whole.format(one.in_flight)} in flight`)),
+    el("p", { class: "what" }, state(kind, words), el("span", { class: "figures" }, one.latency_us === null ? "not called yet" : latency(one.latency_us / 1000), ` · ${whole.format(one.in_flight)} in flight`)),
     el("p", { class: "id" }, one.id),
     why && el("p", { class: "reason" }, `because of ${why} ${span(one.last_transition.ago_ms)} ago`),
   );
@@ -218,24 +218,30 @@ function limits({ gateways, groups }) {
 const ended = (attempt) => (attempt.error ? plain(attempt.error) : String(attempt.status));
 const failed = (attempt) => attempt.error !== null || attempt.status >= 500;
 const straight = (request) =>
-  request.status < 400 && !request.fallback && !request.partial && request.attempts.length < 2 && request.attempts.every((one) => one.reason === "local" && !one.probe);
+  request.status < 400 && !request.fallback && !request.partial && chains(request).every((chain) => chain.length === 1) && request.attempts.every((one) => one.reason === "local" && !one.probe);
+
+/** The attempts by upstream: an aggregate asks several side by side. */
+function chains(request) {
+  const upstreams = [...new Set(request.attempts.map((attempt) => attempt.upstream))];
+  return upstreams.map((upstream) => request.attempts.filter((attempt) => attempt.upstream === upstream));
+}
 
 /** One line that says where it went and why. */
 function why(request) {
-  const parts = [];
-  request.attempts.forEach((attempt, place) => {
-    const before = request.attempts[place - 1];
-    const again = before && before.upstream === attempt.upstream;
-    const where = `${again ? "" : `${attempt.upstream} in `}zone ${attempt.zone}, ${plain(attempt.reason)}${attempt.probe ? ", probe" : ""}`;
-    parts.push(failed(attempt) || again ? `${where}: ${ended(attempt)}` : where);
-  });
+  const step = (attempt, place, chain) => {
+    const where = `zone ${attempt.zone}, ${plain(attempt.reason)}${attempt.probe ? ", probe" : ""}`;
+    const what = chain.length > 1 || failed(attempt) ? `: ${ended(attempt)}` : "";
+    return `${place === 0 ? `${attempt.upstream} in ` : ""}${where}${what}`;
+  };
+  const went = chains(request).map((chain) => chain.map(step).join(" → "));
+  const parts = went.length > 0 ? [went.join(request.fallback === "service" ? " → " : " + ")] : [];
   if (request.shared) parts.push("shared the answer to the same read");
   const met = request.attempts.some(failed);
   if (request.limit) parts.push(`over the limit ${request.limit}`);
   else if (request.code && !met) parts.push(plain(request.code));
   if (request.fallback) parts.push(`${FALLBACKS[request.fallback] ?? request.fallback} stands in`);
-  if (parts.length === 0) parts.push(request.partial ? "put together here, parts are missing" : "answered here");
-  else if (request.partial) parts.push("parts are missing");
+  if (request.partial) parts.push("parts are missing");
+  if (parts.length === 0) parts.push("answered here, from memory");
   return parts.join(" → ");
 }
 

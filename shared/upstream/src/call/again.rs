@@ -6,17 +6,18 @@
 use super::{Client, Ended, MOST_INSTANCES};
 use crate::call::request::Prepared;
 use crate::lease::{Call, Lease, Over};
+use resilience::retry::Refusal;
 use std::time::Instant;
 
 impl Client {
-    /// The lease for another attempt, after the wait that comes before it, if there is to be one.
+    /// The lease for another attempt, after the wait that comes before it, or why there is to be none.
     pub(super) async fn another(
         &self,
         call: &mut Call,
         request: &Prepared,
         ended: &Ended,
         lease: &mut Lease,
-    ) -> Option<Lease> {
+    ) -> Result<Lease, &'static str> {
         let over = Over {
             idempotent: request.idempotent(),
             outcome: &ended.came,
@@ -24,12 +25,12 @@ impl Client {
             replayable: true,
         };
         match &request.retry {
-            Some(rule) => call
-                .another(rule, over, ended.time.deadline, lease)
-                .await
-                .ok(),
-            None if ended.nothing_written() => self.elsewhere(call, request),
-            None => None,
+            Some(rule) => call.another(rule, over, ended.time.deadline, lease).await,
+            None if ended.nothing_written() => {
+                let elsewhere = self.elsewhere(call, request);
+                elsewhere.ok_or(Refusal::AttemptsUsed.as_str())
+            }
+            None => Err(Refusal::Final.as_str()),
         }
     }
 

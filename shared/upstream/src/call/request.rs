@@ -3,6 +3,7 @@
 use super::Client;
 use super::transport::Answer;
 use crate::error::Error;
+use crate::lease::Lease;
 use actix_web::http::Method;
 use resilience::deadline::Deadline;
 use resilience::retry::Retry;
@@ -16,6 +17,19 @@ pub struct Request<'a> {
     client: &'a Client,
     prepared: Prepared,
     broken: Option<serde_json::Error>,
+    tell: Option<&'a dyn Fn(Made<'_>)>,
+}
+
+/// What became of one attempt of a call.
+pub struct Made<'a> {
+    /// Where it went, and why there.
+    pub lease: &'a Lease,
+    /// The status, or the kind of failure.
+    pub ended: Result<u16, &'static str>,
+    /// To the whole answer.
+    pub took: Duration,
+    /// Why it was the last one; none where another follows.
+    pub last: Option<&'static str>,
 }
 
 /// A described call.
@@ -59,6 +73,7 @@ impl<'a> Request<'a> {
             client,
             prepared,
             broken: None,
+            tell: None,
         }
     }
 
@@ -107,6 +122,12 @@ impl<'a> Request<'a> {
         self
     }
 
+    /// Each attempt is told to this, once it is over.
+    pub fn telling(mut self, tell: &'a dyn Fn(Made<'_>)) -> Self {
+        self.tell = Some(tell);
+        self
+    }
+
     /// The name of this unit of work, so that it runs once.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.prepared.key = Some(key.into());
@@ -144,6 +165,6 @@ impl<'a> Request<'a> {
         if let Some(error) = self.broken {
             return Err(Error::not_sendable(self.client.pool().name(), error));
         }
-        self.client.run(self.prepared).await
+        self.client.run(self.prepared, self.tell).await
     }
 }

@@ -3,11 +3,9 @@
 //! Whoever makes the call says what it knows of its attempt; the rule decides, and what comes of it is counted here.
 
 use super::{Call, Lease};
-use crate::error::Error;
 use resilience::classify::Outcome;
 use resilience::deadline::Deadline;
 use resilience::retry::{Attempted, Refusal, Retry};
-use std::borrow::Cow;
 use std::time::Instant;
 
 /// What is known of an attempt that is over, of whose answer the client has no byte yet.
@@ -23,28 +21,16 @@ pub struct Over<'a> {
     pub replayable: bool,
 }
 
-/// Why no other attempt follows.
-#[derive(Debug, Clone)]
-pub enum Stopped {
-    /// The rule says no.
-    Rule(Refusal),
-    /// Nobody may be asked any more: no endpoint, or the breaker opened meanwhile.
-    Nobody(Error),
-}
-
 impl Call {
-    /// The lease for another attempt, after the wait that comes before it. `lease`, whose attempt is over, gives its
-    /// place back before that wait, and only then.
-    ///
-    /// # Errors
-    /// Why there is to be none.
+    /// The lease for another attempt, after the wait that comes before it, or why there is to be none. `lease`, whose
+    /// attempt is over, gives its place back before that wait, and only then.
     pub async fn another(
         &mut self,
         rule: &Retry,
         over: Over<'_>,
         deadline: Deadline,
         lease: &mut Lease,
-    ) -> Result<Lease, Stopped> {
+    ) -> Result<Lease, &'static str> {
         let now = Instant::now();
         let attempted = Attempted {
             idempotent: over.idempotent,
@@ -58,7 +44,7 @@ impl Call {
         let decided = rule.decide(&attempted, self.pool.budget(), now, &mut rand::rng());
         let wait = decided.map_err(|why| {
             self.pool.not_retried(why);
-            Stopped::Rule(why)
+            why.as_str()
         })?;
         lease.give_place_back();
         if !wait.is_zero() {
@@ -66,24 +52,12 @@ impl Call {
         }
         let now = Instant::now();
         if deadline.remaining(now).is_none() {
-            return Err(Stopped::Rule(Refusal::Deadline));
+            return Err(Refusal::Deadline.as_str());
         }
-        let next = self.lease(over.idempotent, now).map_err(Stopped::Nobody)?;
+        let next = self.lease(over.idempotent, now);
+        let next = next.map_err(|error| error.own_code())?;
         let reason = over.outcome.error_type().unwrap_or("status");
         self.pool.retried(reason);
         Ok(next)
-    }
-}
-
-impl Stopped {
-    /// The reason in one word: the rule's, or the code of the error.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Rule(refusal) => refusal.as_str(),
-            Self::Nobody(error) => match error.code {
-                Cow::Borrowed(code) => code,
-                Cow::Owned(_) => "nobody",
-            },
-        }
     }
 }
