@@ -21,6 +21,7 @@ use serde::Deserialize;
 use service::{App, BadValue, Context, Migrator, StartError, Store};
 use shelf::Shelf;
 use std::time::Duration;
+use utoipa::OpenApi;
 
 /// The tables, for SQLite and PostgreSQL alike.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -92,7 +93,9 @@ pub async fn open(store: Store, settings: Settings) -> Result<App, StartError> {
             .app_data(audit.clone())
             .configure(routes::configure);
     };
-    Ok(App::public(routes).task(sweep))
+    Ok(App::public(routes)
+        .described(routes::Api::openapi())
+        .task(sweep))
 }
 
 /// Gives back what ran out, for as long as the process lives.
