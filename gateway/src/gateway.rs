@@ -29,6 +29,7 @@ use crate::{
     limit::Limits,
     maintenance::Maintenance,
     metrics::{AuthDecisions, Metrics},
+    openapi::Documents,
     route::table::Table,
     route::{Aggregate, Route, Target},
     shed::Shed,
@@ -47,6 +48,7 @@ pub struct Gateway {
     pub flights: Flights,
     pub fallbacks: Fallbacks,
     pub stats: Stats,
+    pub documents: Documents,
     pub metrics: Metrics,
     pub retry: Retry,
     pub client_metrics: ClientMetrics,
@@ -113,6 +115,7 @@ impl Gateway {
             flights: Flights::new(metrics.coalesced()),
             fallbacks,
             stats: Stats::new(routes.iter().len(), Instant::now()),
+            documents: Documents::default(),
             auth_decisions: metrics.auth_decisions(),
             auth,
             tokens: settings.tokens,
@@ -205,7 +208,9 @@ pub(crate) fn needed(
         let services: &[&str] = match &route.target {
             Target::Upstream { name, .. } => &[name],
             Target::Aggregate(Aggregate::Profile | Aggregate::Dashboard) => &[USERS, ORDERS],
-            Target::Aggregate(Aggregate::Health | Aggregate::ServiceHealth) => &[],
+            Target::Aggregate(
+                Aggregate::Health | Aggregate::ServiceHealth | Aggregate::Openapi,
+            ) => &[],
         };
         if let Some(missing) = services.iter().find(|service| !watched(service)) {
             let reason = format!(

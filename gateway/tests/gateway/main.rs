@@ -26,6 +26,7 @@ mod headers;
 mod holding;
 mod keyring;
 mod limits;
+mod openapi;
 mod operators;
 mod retries;
 mod retry_rules;
