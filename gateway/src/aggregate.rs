@@ -1,4 +1,4 @@
-//! Answers that the gateway puts together: a user's profile and the shop's dashboard. Health is in `aggregate/health.rs`.
+//! Answers that the gateway puts together: a user's profile and the shop's dashboard. Health is in `aggregate/health.rs`, the description of the API in `openapi.rs`.
 //!
 //! The branches run side by side under the route's deadline, each tried again where the rule for retries allows it.
 //! A branch that fails leaves its part out: 200 with `partial`, the missing parts named, and `X-Gateway-Complete: false`.
@@ -14,27 +14,33 @@ use futures_util::future::join;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use upstream::{Deadline, call::Made};
+use utoipa::ToSchema;
 
-use self::gaps::Gaps;
+use self::gaps::{Gaps, Joined};
 use crate::{
     auth::Principal,
     error::{Error, Origin},
     exchange::Exchange,
     gateway::{ORDERS, USERS, Worker},
+    openapi,
     recent::Step,
     route::Aggregate,
     route::table::Match,
 };
 
-#[derive(Serialize)]
-struct Profile {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Profile {
+    /// As users tells it.
+    #[schema(value_type = Option<Object>)]
     user: Option<Value>,
+    /// The newest, as orders tells them.
+    #[schema(value_type = Option<Vec<Object>>)]
     orders: Option<Vec<Value>>,
     total_orders: Option<u64>,
 }
 
-#[derive(Serialize)]
-struct Dashboard {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Dashboard {
     total_users: Option<u64>,
     total_orders: Option<u64>,
     pending_orders: Option<u64>,
@@ -82,15 +88,16 @@ pub async fn answer(
     };
     let captured = found.captured.unwrap_or_default();
     match kind {
-        Aggregate::Profile => branches.profile(captured).await,
-        Aggregate::Dashboard => branches.dashboard().await,
+        Aggregate::Profile => profile(&branches, captured).await,
+        Aggregate::Dashboard => dashboard(&branches).await,
         Aggregate::Health => Ok(health::all(&worker.gateway)),
         Aggregate::ServiceHealth => health::one(&worker.gateway, captured),
+        Aggregate::Openapi => openapi::answer(worker, branches.deadline).await,
     }
 }
 
 /// What a branch needs to know of the request.
-struct Branches<'a> {
+pub(crate) struct Branches<'a> {
     worker: &'a Worker,
     exchange: &'a Exchange<'a>,
     principal: Option<&'a Principal>,
@@ -112,60 +119,76 @@ fn nobody(id: &str) -> Error {
     })
 }
 
-impl Branches<'_> {
-    async fn profile(&self, id: &str) -> Result<HttpResponse, Error> {
-        let (user, orders) = (format!("/users/{id}"), format!("/orders/user/{id}"));
-        let (user, orders) = join(
-            self.get(USERS, &user),
-            self.get::<OrderList>(ORDERS, &orders),
-        )
-        .await;
-        let user = user.and_then(|user: Value| {
-            if user["id"] == id {
-                Ok(user)
-            } else {
-                Err(nobody(id))
-            }
-        });
-        if let Err(error) = &user
-            && error.facts().origin == Origin::Client
-        {
-            return user.map(|_: Value| HttpResponse::Ok().finish());
+/// A user and their orders.
+#[utoipa::path(
+    get,
+    path = "/profile",
+    params(("id" = String, Path, description = "A user's id")),
+    responses(
+        (status = 200, description = "What is there of it", body = Joined<Profile>),
+        (status = 404, description = "`not_found`"),
+    )
+)]
+pub(crate) async fn profile(branches: &Branches<'_>, id: &str) -> Result<HttpResponse, Error> {
+    let (user, orders) = (format!("/users/{id}"), format!("/orders/user/{id}"));
+    let (user, orders) = join(
+        branches.get(USERS, &user),
+        branches.get::<OrderList>(ORDERS, &orders),
+    )
+    .await;
+    let user = user.and_then(|user: Value| {
+        if user["id"] == id {
+            Ok(user)
+        } else {
+            Err(nobody(id))
         }
-        let mut gaps = Gaps::new("profile", &self.worker.gateway.metrics);
-        let user = gaps.part("user", user);
-        let (orders, total_orders) = gaps
-            .part("orders", orders)
-            .map(|list| (list.items, list.total))
-            .unzip();
-        gaps.join(
-            2,
-            Profile {
-                user,
-                orders,
-                total_orders,
-            },
-        )
+    });
+    if let Err(error) = &user
+        && error.facts().origin == Origin::Client
+    {
+        return user.map(|_: Value| HttpResponse::Ok().finish());
     }
+    let mut gaps = Gaps::new("profile", &branches.worker.gateway.metrics);
+    let user = gaps.part("user", user);
+    let (orders, total_orders) = gaps
+        .part("orders", orders)
+        .map(|list| (list.items, list.total))
+        .unzip();
+    gaps.join(
+        2,
+        Profile {
+            user,
+            orders,
+            total_orders,
+        },
+    )
+}
 
-    async fn dashboard(&self) -> Result<HttpResponse, Error> {
-        let users = self.get::<UserStats>(USERS, "/users/stats");
-        let orders = self.get::<OrderStats>(ORDERS, "/orders/stats");
-        let (users, orders) = join(users, orders).await;
-        let mut gaps = Gaps::new("dashboard", &self.worker.gateway.metrics);
-        let users = gaps.part("users", users);
-        let orders = gaps.part("orders", orders);
-        let orders = orders.as_ref();
-        let dashboard = Dashboard {
-            total_users: users.map(|users| users.total_users),
-            total_orders: orders.map(|orders| orders.total_orders),
-            pending_orders: orders.map(|orders| orders.pending_orders),
-            completed_orders: orders.map(|orders| orders.completed_orders),
-            total_revenue: orders.map(|orders| orders.total_revenue_cents),
-        };
-        gaps.join(2, dashboard)
-    }
+/// The shop in five numbers.
+#[utoipa::path(
+    get,
+    path = "/dashboard",
+    responses((status = 200, description = "What is there of it", body = Joined<Dashboard>))
+)]
+pub(crate) async fn dashboard(branches: &Branches<'_>) -> Result<HttpResponse, Error> {
+    let users = branches.get::<UserStats>(USERS, "/users/stats");
+    let orders = branches.get::<OrderStats>(ORDERS, "/orders/stats");
+    let (users, orders) = join(users, orders).await;
+    let mut gaps = Gaps::new("dashboard", &branches.worker.gateway.metrics);
+    let users = gaps.part("users", users);
+    let orders = gaps.part("orders", orders);
+    let orders = orders.as_ref();
+    let dashboard = Dashboard {
+        total_users: users.map(|users| users.total_users),
+        total_orders: orders.map(|orders| orders.total_orders),
+        pending_orders: orders.map(|orders| orders.pending_orders),
+        completed_orders: orders.map(|orders| orders.completed_orders),
+        total_revenue: orders.map(|orders| orders.total_revenue_cents),
+    };
+    gaps.join(2, dashboard)
+}
 
+impl Branches<'_> {
     /// One branch, tried again elsewhere by the gateway's rule for retries.
     async fn get<T: DeserializeOwned>(&self, service: &str, path: &str) -> Result<T, Error> {
         let (upstream, transport) = self.worker.upstream(service);

@@ -29,6 +29,7 @@ use crate::{
     limit::{Limits, gauges::Gauges as LimitGauges},
     maintenance::Maintenance,
     metrics::{AuthDecisions, Metrics},
+    openapi::Documents,
     recent::Recent,
     route::table::Table,
     route::{Aggregate, Route, Target},
@@ -49,6 +50,7 @@ pub struct Gateway {
     pub fallbacks: Fallbacks,
     pub stats: Stats,
     pub recent: Recent,
+    pub documents: Documents,
     pub metrics: Metrics,
     pub retry: Retry,
     pub client_metrics: ClientMetrics,
@@ -122,6 +124,7 @@ impl Gateway {
             fallbacks,
             stats: Stats::new(routes.iter().len(), Instant::now()),
             recent: Recent::new(),
+            documents: Documents::default(),
             auth_decisions: metrics.auth_decisions(),
             auth,
             tokens: settings.tokens,
@@ -214,7 +217,9 @@ pub(crate) fn needed(
         let services: &[&str] = match &route.target {
             Target::Upstream { name, .. } => &[name],
             Target::Aggregate(Aggregate::Profile | Aggregate::Dashboard) => &[USERS, ORDERS],
-            Target::Aggregate(Aggregate::Health | Aggregate::ServiceHealth) => &[],
+            Target::Aggregate(
+                Aggregate::Health | Aggregate::ServiceHealth | Aggregate::Openapi,
+            ) => &[],
         };
         if let Some(missing) = services.iter().find(|service| !watched(service)) {
             let reason = format!(

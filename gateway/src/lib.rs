@@ -33,6 +33,8 @@ pub mod forward;
 
 pub mod aggregate;
 
+pub mod openapi;
+
 pub mod fallback;
 
 pub mod error;

@@ -70,6 +70,7 @@ pub enum Aggregate {
     Dashboard,
     Health,
     ServiceHealth,
+    Openapi,
 }
 
 /// Who is turned away first when the gateway is full.

@@ -5,6 +5,7 @@ use actix_web::{
     http::header::{HeaderName, HeaderValue},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{error::Error, metrics::Metrics};
 
@@ -12,8 +13,8 @@ use crate::{error::Error, metrics::Metrics};
 pub const X_GATEWAY_COMPLETE: HeaderName = HeaderName::from_static("x-gateway-complete");
 
 /// The parts that are there, and the names of those that are not.
-#[derive(Serialize)]
-struct Joined<T> {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Joined<T> {
     #[serde(flatten)]
     parts: T,
     partial: bool,

@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use actix_web::{HttpResponse, http::header::HeaderValue};
 use resilience::endpoint::Snapshot;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{aggregate::gaps::X_GATEWAY_COMPLETE, error::Error, gateway::Gateway};
 
 /// `GET /api/health`.
-#[derive(Debug, Serialize)]
-struct All {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Health)]
+pub(crate) struct All {
     status: State,
     services: BTreeMap<String, Service>,
     partial: bool,
@@ -21,8 +23,9 @@ struct All {
 }
 
 /// `GET /api/{service}/health`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Service {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ServiceHealth)]
+pub(crate) struct Service {
     service: String,
     status: State,
     healthy: u32,
@@ -31,9 +34,9 @@ struct Service {
     zones: BTreeMap<String, u32>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum State {
+pub(crate) enum State {
     /// Every registered instance is well.
     Healthy,
     /// Some are.
@@ -45,6 +48,12 @@ enum State {
 }
 
 /// Every service, and the worst of them.
+#[utoipa::path(
+    get,
+    path = "/health",
+    operation_id = "health",
+    responses((status = 200, description = "As the gateway sees them", body = All))
+)]
 pub fn all(gateway: &Gateway) -> HttpResponse {
     let services = gateway.upstreams.values().map(|upstream| {
         let view = upstream.pool.view();
@@ -79,6 +88,17 @@ pub fn all(gateway: &Gateway) -> HttpResponse {
 }
 
 /// One service; 503 when nobody could answer for it.
+#[utoipa::path(
+    get,
+    path = "/service_health",
+    operation_id = "service_health",
+    params(("service" = String, Path, description = "Its name")),
+    responses(
+        (status = 200, description = "Somebody can answer for it", body = Service),
+        (status = 404, description = "`no_route`"),
+        (status = 503, description = "Nobody can", body = Service),
+    )
+)]
 pub fn one(gateway: &Gateway, name: &str) -> Result<HttpResponse, Error> {
     let upstream = gateway.upstreams.get(name).ok_or(Error::NoRoute)?;
     let view = upstream.pool.view();

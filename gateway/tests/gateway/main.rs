@@ -27,6 +27,7 @@ mod holding;
 mod keyring;
 mod limits;
 mod live_page;
+mod openapi;
 mod operators;
 mod retries;
 mod retry_rules;

@@ -3,6 +3,7 @@
 use crate::reservation::Status;
 use serde::Serialize;
 use service::{Error, Store};
+use utoipa::ToSchema;
 
 /// Reads the whole store; changes nothing.
 #[derive(Clone)]
@@ -11,7 +12,7 @@ pub struct Audit {
 }
 
 /// Reservations by status, and the pieces of all items.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Stats {
     pub held: Sum,
     pub confirmed: Sum,
@@ -20,14 +21,14 @@ pub struct Stats {
     pub items: Items,
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Sum {
     pub reservations: i64,
     pub pieces: i64,
     pub cents: i64,
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Items {
     pub stock: i64,
     pub reserved: i64,

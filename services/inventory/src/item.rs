@@ -4,9 +4,10 @@
 //! overflow: 50 lines x 1 000 pieces x 10 million stay far below 2^63 cents.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// An item with its stock, as the API shows it.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, sqlx::FromRow, ToSchema)]
 pub struct Item {
     #[sqlx(try_from = "String")]
     pub sku: Sku,
@@ -19,7 +20,7 @@ pub struct Item {
 }
 
 /// The body that makes or replaces an item.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ItemUpdate {
     pub name: ItemName,
@@ -28,23 +29,27 @@ pub struct ItemUpdate {
 }
 
 /// 1 to 32 of A-Z, 0-9 and -, such as `LAMP-OIL`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
+#[schema(value_type = String, pattern = "^[A-Z0-9-]{1,32}$", examples("LAMP-OIL"))]
 pub struct Sku(String);
 
 /// 1 to 200 characters, trimmed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
+#[schema(value_type = String, min_length = 1, max_length = 200, examples("Lamp oil"))]
 pub struct ItemName(String);
 
 /// Cents, 0 to 10 million in whole units.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(try_from = "i64")]
+#[schema(value_type = i64, minimum = 0, maximum = 1_000_000_000, examples(590))]
 pub struct Price(i64);
 
 /// Pieces in the house, 0 to a billion.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(try_from = "i64")]
+#[schema(value_type = i64, minimum = 0, maximum = 1_000_000_000, examples(100))]
 pub struct Stock(i64);
 
 const SKU_LIMIT: usize = 32;

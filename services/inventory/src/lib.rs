@@ -23,6 +23,7 @@ use service::{App, BadValue, Context, Migrator, StartError, Store};
 use shelf::Shelf;
 use std::time::Duration;
 use sweep::Sweep;
+use utoipa::OpenApi;
 
 /// The tables, for SQLite and PostgreSQL alike.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -92,5 +93,7 @@ pub async fn open(store: Store, settings: Settings) -> Result<App, StartError> {
             .app_data(audit.clone())
             .configure(routes::configure);
     };
-    Ok(App::public(routes).task(sweep))
+    Ok(App::public(routes)
+        .described(routes::Api::openapi())
+        .task(sweep))
 }

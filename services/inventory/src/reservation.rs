@@ -5,10 +5,11 @@
 
 use crate::item::Sku;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 /// The body of `POST /inventory/reservations`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     pub order_id: OrderId,
@@ -18,7 +19,7 @@ pub struct Request {
 }
 
 /// What was reserved, at the prices of that moment.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Reservation {
     pub order_id: OrderId,
     pub attempt: Attempt,
@@ -29,21 +30,24 @@ pub struct Reservation {
 }
 
 /// The query of confirming and releasing. Without an attempt every one is meant.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Of {
+    /// The try of the order that is meant.
     #[serde(default = "Attempt::any")]
     pub attempt: Attempt,
 }
 
 /// Which try of an order this is: 1 to a million, the first when nothing is said. What comes late
 /// from an earlier try changes nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "i64")]
+#[schema(value_type = i64, minimum = 1, maximum = 1_000_000, examples(1))]
 pub struct Attempt(i64);
 
 /// One item of a reservation.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, sqlx::FromRow, ToSchema)]
 pub struct Line {
     #[sqlx(try_from = "String")]
     pub sku: Sku,
@@ -53,7 +57,7 @@ pub struct Line {
 
 /// Held until it is confirmed, released, or runs out. What ran out can be held again, what was
 /// released only by a later attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     Held,
@@ -63,18 +67,20 @@ pub enum Status {
 }
 
 /// `ord_` and a UUID.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
+#[schema(value_type = String, pattern = "^ord_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", examples("ord_01937c6e-5a00-7000-8000-000000000001"))]
 pub struct OrderId(String);
 
 /// 1 to 50 lines, each of another item, in the order of their SKUs: two transactions that lock the
 /// same rows lock them in the same order.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(try_from = "Vec<WantedLine>")]
+#[schema(min_items = 1, max_items = 50)]
 pub struct Wanted(Vec<WantedLine>);
 
 /// One line of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WantedLine {
     pub sku: Sku,
@@ -82,8 +88,9 @@ pub struct WantedLine {
 }
 
 /// 1 to 1000 pieces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(try_from = "i64")]
+#[schema(value_type = i64, minimum = 1, maximum = 1000, examples(2))]
 pub struct Quantity(i64);
 
 const MOST_ATTEMPTS: i64 = 1_000_000;

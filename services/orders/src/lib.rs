@@ -54,6 +54,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use stock::KnownStock;
 use upstream::call::Client;
+use utoipa::OpenApi;
 
 pub use metrics::Metrics;
 
@@ -139,6 +140,7 @@ pub fn app(
             .configure(routes::configure);
     };
     App::public(routes)
+        .described(routes::Api::openapi())
         .task(forget)
         .task(reconcile)
         .task(refresh)

@@ -7,10 +7,11 @@
 use crate::status::Status;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// An order, as the API shows it.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, sqlx::FromRow, ToSchema)]
 pub struct Order {
     #[sqlx(try_from = "String")]
     pub id: OrderId,
@@ -42,7 +43,7 @@ pub struct Order {
 }
 
 /// The body of `POST /orders`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewOrder {
     pub user_id: UserId,
@@ -51,7 +52,7 @@ pub struct NewOrder {
 
 /// Counts and money. Pending is every order that can still change; revenue is what was charged and
 /// not given back.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Stats {
     pub total_orders: i64,
     pub pending_orders: i64,
@@ -62,7 +63,7 @@ pub struct Stats {
 }
 
 /// Orders, and what they cost as far as that is known.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Sum {
     pub orders: i64,
     pub cents: i64,
@@ -77,7 +78,7 @@ pub struct Unsettled {
 }
 
 /// One line of an order. The price is inventory's, and unknown until it has reserved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Line {
     pub sku: Sku,
     pub quantity: Quantity,
@@ -86,17 +87,18 @@ pub struct Line {
 }
 
 /// The lines of an order, as they are stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct Lines(pub Vec<Line>);
 
 /// 1 to 50 lines, each of another item.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "Vec<Wanted>")]
+#[schema(min_items = 1, max_items = 50)]
 pub struct Basket(Vec<Wanted>);
 
 /// One line of a basket.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
     pub sku: Sku,
@@ -104,23 +106,27 @@ pub struct Wanted {
 }
 
 /// `ord_` and a UUID. Version 7, so that ids sort by age and cannot be guessed from each other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
+#[schema(value_type = String, pattern = "^ord_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", examples("ord_01937c6e-5a00-7000-8000-000000000001"))]
 pub struct OrderId(String);
 
 /// `usr_` and a UUID.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
+#[schema(value_type = String, pattern = "^usr_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", examples("usr_01937c6e-5a00-7000-8000-0000000000a1"))]
 pub struct UserId(String);
 
 /// 1 to 32 of A-Z, 0-9 and -.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
+#[schema(value_type = String, pattern = "^[A-Z0-9-]{1,32}$", examples("LAMP-OIL"))]
 pub struct Sku(String);
 
 /// 1 to 1000 pieces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "i64")]
+#[schema(value_type = i64, minimum = 1, maximum = 1000, examples(2))]
 pub struct Quantity(i64);
 
 const MOST_LINES: usize = 50;

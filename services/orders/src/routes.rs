@@ -3,7 +3,7 @@
 use crate::book::Book;
 use crate::desk::{Desk, Submitted};
 use crate::idempotency::Key;
-use crate::order::{NewOrder, Order, OrderId, UserId};
+use crate::order::{NewOrder, Order, OrderId, Stats, UserId};
 use crate::outcome::Outcome;
 use crate::status::Status;
 use actix_web::HttpResponse;
@@ -12,11 +12,13 @@ use actix_web::web::{Data, ServiceConfig, delete, get, post, put, resource};
 use serde::Deserialize;
 use service::Error;
 use service::input::{Deadline, IdempotencyKey, Json, Page, Path, Query, Subject};
+use service::output::Listing;
+use utoipa::{OpenApi, ToSchema};
 
 type Answer = Result<HttpResponse, Error>;
 
 /// The body of `PUT /orders/{id}/status`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Move {
     status: Status,
@@ -26,6 +28,11 @@ struct Move {
 const ANONYMOUS: &str = "anonymous";
 /// Says that the answer was given before.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// What [`configure`] registers, as everybody may read it.
+#[derive(OpenApi)]
+#[openapi(paths(list, submit, stats, of_user, show, cancel, move_on))]
+pub struct Api;
 
 pub fn configure(config: &mut ServiceConfig) {
     config
@@ -44,22 +51,68 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(resource("/orders/{id}/status").route(put().to(move_on)));
 }
 
+/// Orders, the newest first.
+#[utoipa::path(
+    get,
+    path = "/orders",
+    params(Page),
+    responses((status = 200, description = "A page of them", body = Listing<Order>))
+)]
 async fn list(book: Data<Book>, Query(page): Query<Page>) -> Answer {
     Ok(HttpResponse::Ok().json(book.page(&page).await?))
 }
 
+/// One user's orders, the newest first.
+#[utoipa::path(
+    get,
+    path = "/orders/user/{user_id}",
+    params(("user_id" = UserId, Path, description = "A user's id"), Page),
+    responses((status = 200, description = "A page of them; empty for a user who never ordered", body = Listing<Order>))
+)]
 async fn of_user(book: Data<Book>, Path(user): Path<UserId>, Query(page): Query<Page>) -> Answer {
     Ok(HttpResponse::Ok().json(book.page_of(&user, &page).await?))
 }
 
+/// How many orders there are, and what they are worth.
+#[utoipa::path(
+    get,
+    path = "/orders/stats",
+    responses((status = 200, description = "Counts and cents", body = Stats))
+)]
 async fn stats(book: Data<Book>) -> Answer {
     Ok(HttpResponse::Ok().json(book.stats().await?))
 }
 
+/// One order.
+#[utoipa::path(
+    get,
+    path = "/orders/{id}",
+    params(("id" = OrderId, Path, description = "An order's id")),
+    responses(
+        (status = 200, description = "The order", body = Order),
+        (status = 404, description = "`not_found`"),
+    )
+)]
 async fn show(book: Data<Book>, Path(id): Path<OrderId>) -> Answer {
     Ok(HttpResponse::Ok().json(book.get(&id).await?))
 }
 
+/// Orders what is in a basket.
+#[utoipa::path(
+    post,
+    path = "/orders",
+    params(IdempotencyKey),
+    request_body = NewOrder,
+    responses(
+        (status = 201, description = "Reserved and paid", body = Order, headers(("Location" = String, description = "Where it is"), ("Idempotent-Replayed" = String, description = "`true`: the answer was given before"))),
+        (status = 202, description = "Taken from the last known stock: it is confirmed or cancelled later", body = Order, headers(("Location" = String, description = "Where it is"), ("Idempotent-Replayed" = String, description = "`true`: the answer was given before"))),
+        (status = 402, description = "`payment_declined`"),
+        (status = 409, description = "`out_of_stock`, `order_closed`, `in_progress`"),
+        (status = 422, description = "`unknown_item`, `idempotency_key_reused`"),
+        (status = 503, description = "`stock_unknown`, `payments_unavailable`"),
+        (status = 504, description = "`deadline_exceeded`"),
+    )
+)]
 async fn submit(
     desk: Data<Desk>,
     Subject(subject): Subject,
@@ -89,10 +142,35 @@ async fn submit(
     Ok(response.json(order))
 }
 
+/// Moves an order on: `shipped`, `completed`, or `cancelled`.
+#[utoipa::path(
+    put,
+    path = "/orders/{id}/status",
+    params(("id" = OrderId, Path, description = "An order's id")),
+    request_body = Move,
+    responses(
+        (status = 200, description = "The order as it is now", body = Order),
+        (status = 202, description = "Agreed, and being undone", body = Order),
+        (status = 404, description = "`not_found`"),
+        (status = 409, description = "`status_move_impossible`, `in_progress`"),
+    )
+)]
 async fn move_on(desk: Data<Desk>, Path(id): Path<OrderId>, Json(body): Json<Move>) -> Answer {
     Ok(moved(&desk.move_to(id, body.status).await?))
 }
 
+/// Cancels an order: what is reserved is released, what is paid is given back.
+#[utoipa::path(
+    delete,
+    path = "/orders/{id}",
+    params(("id" = OrderId, Path, description = "An order's id")),
+    responses(
+        (status = 200, description = "The order as it is now", body = Order),
+        (status = 202, description = "Agreed, and being undone", body = Order),
+        (status = 404, description = "`not_found`"),
+        (status = 409, description = "`status_move_impossible`, `in_progress`"),
+    )
+)]
 async fn cancel(desk: Data<Desk>, Path(id): Path<OrderId>) -> Answer {
     Ok(moved(&desk.cancel(id).await?))
 }

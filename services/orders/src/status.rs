@@ -14,10 +14,12 @@
 //! order on, or cancels it.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Where an order stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", try_from = "String")]
+#[schema(examples("shipped"))]
 pub enum Status {
     /// Written down; stock and money are being seen to.
     Accepted,

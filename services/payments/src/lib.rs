@@ -12,6 +12,7 @@ use actix_web::web::Data;
 use serde::Deserialize;
 use service::{App, BadValue, Context, Migrator, StartError, Store};
 use till::Till;
+use utoipa::OpenApi;
 
 /// The tables, for SQLite and PostgreSQL alike.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -58,4 +59,5 @@ pub fn app(store: Store, settings: &Settings) -> App {
     App::public(move |config| {
         config.app_data(till.clone()).configure(routes::configure);
     })
+    .described(routes::Api::openapi())
 }

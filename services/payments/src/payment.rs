@@ -4,10 +4,13 @@
 //! answer knows only the second. Whether an amount is accepted is `till.rs`.
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::OneOf;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 use uuid::Uuid;
 
 /// A payment, as the API shows it.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, sqlx::FromRow, ToSchema)]
 pub struct Payment {
     pub id: String,
     pub order_id: String,
@@ -22,7 +25,7 @@ pub struct Payment {
 }
 
 /// The body of `POST /payments`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Charge {
     pub order_id: OrderId,
@@ -33,28 +36,30 @@ pub struct Charge {
 }
 
 /// The query of a refund. Without an attempt the latest is meant.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Of {
+    /// The try of the order that is meant.
     pub attempt: Option<Attempt>,
 }
 
 /// What there is, by status.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Stats {
     pub captured: Sum,
     pub refunded: Sum,
     pub voided: Sum,
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Sum {
     pub payments: i64,
     pub cents: i64,
 }
 
 /// Captured until it is refunded. Voided: the order was called off before it was ever charged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     Captured,
@@ -71,27 +76,32 @@ pub enum Reference {
 }
 
 /// `pay_` and a UUID.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, ToSchema)]
+#[schema(value_type = String, pattern = "^pay_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", examples("pay_01937c6e-5a00-7000-8000-000000000001"))]
 pub struct PaymentId(String);
 
 /// `ord_` and a UUID.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
+#[schema(value_type = String, pattern = "^ord_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", examples("ord_01937c6e-5a00-7000-8000-000000000001"))]
 pub struct OrderId(String);
 
 /// `usr_` and a UUID.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
+#[schema(value_type = String, pattern = "^usr_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", examples("usr_01937c6e-5a00-7000-8000-0000000000a1"))]
 pub struct UserId(String);
 
 /// Which try of an order this is: 1 to a million, the first when nothing is said.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(try_from = "i64")]
+#[schema(value_type = i64, minimum = 1, maximum = 1_000_000, examples(1))]
 pub struct Attempt(i64);
 
 /// Cents, 0 to a trillion in whole units: far below what 64 bits hold.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(try_from = "i64")]
+#[schema(value_type = i64, minimum = 0, maximum = 100_000_000_000_000_i64, examples(1490))]
 pub struct Amount(i64);
 
 const MOST_ATTEMPTS: i64 = 1_000_000;
@@ -182,6 +192,17 @@ impl TryFrom<String> for Reference {
         prefixed("pay_", text).map(PaymentId).map(Self::Payment)
     }
 }
+
+impl PartialSchema for Reference {
+    fn schema() -> RefOr<Schema> {
+        OneOf::builder()
+            .item(OrderId::schema())
+            .item(PaymentId::schema())
+            .into()
+    }
+}
+
+impl ToSchema for Reference {}
 
 impl TryFrom<i64> for Attempt {
     type Error = String;

@@ -18,6 +18,7 @@ use serde::Deserialize;
 use service::{App, BadValue, Context, Migrator, StartError, Store};
 use taste::Taste;
 use upstream::call::Client;
+use utoipa::OpenApi;
 
 /// The tables, for SQLite and PostgreSQL alike.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -75,7 +76,7 @@ pub async fn open(
         seed::seed(&store).await?;
     }
     let taste = Taste::new(store);
-    Ok(App::public(move |config: &mut ServiceConfig| {
+    let routes = move |config: &mut ServiceConfig| {
         let recommender = Recommender {
             taste: taste.clone(),
             orders: Orders::new(connect()),
@@ -84,5 +85,6 @@ pub async fn open(
         config
             .app_data(Data::new(recommender))
             .configure(routes::configure);
-    }))
+    };
+    Ok(App::public(routes).described(routes::Api::openapi()))
 }

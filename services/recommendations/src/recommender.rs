@@ -7,6 +7,7 @@ use crate::user::UserId;
 use serde::Serialize;
 use service::Error;
 use upstream::Deadline;
+use utoipa::ToSchema;
 
 /// Recommends; one for each worker, because its connections stay there.
 pub struct Recommender {
@@ -17,7 +18,7 @@ pub struct Recommender {
 }
 
 /// The answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Recommendations {
     user_id: UserId,
     source: Source,
@@ -25,7 +26,7 @@ pub struct Recommendations {
 }
 
 /// What they are drawn from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Source {
     Orders,

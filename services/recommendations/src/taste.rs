@@ -6,6 +6,7 @@
 use serde::Serialize;
 use service::{Error, Store};
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// The scores of this store.
 #[derive(Clone)]
@@ -14,7 +15,7 @@ pub struct Taste {
 }
 
 /// One recommended item.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, ToSchema)]
 pub struct Pick {
     pub sku: String,
     pub name: String,

@@ -24,6 +24,7 @@ use service::{App, BadValue, Context, Error, Migrator, StartError, Store};
 use std::sync::Arc;
 use token::Issuer;
 use user::{NewUser, Replacement, User, UserId};
+use utoipa::OpenApi;
 
 /// The tables, for SQLite and PostgreSQL alike.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -67,6 +68,7 @@ pub fn app(users: Data<Users>) -> App {
     App::public(move |config| {
         config.app_data(users.clone()).configure(routes::configure);
     })
+    .described(routes::Api::openapi())
     .admin(move |config| {
         config.app_data(operated.clone()).configure(desk::configure);
     })

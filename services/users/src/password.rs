@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
 /// Hashes and verifies; clones share the one slot.
 #[derive(Clone)]
@@ -26,8 +27,9 @@ pub struct Passwords {
 }
 
 /// 8 to 128 bytes of anything; never printed.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
+#[schema(value_type = String, format = Password, min_length = 8, max_length = 128, examples("correct horse battery"))]
 pub struct Password(String);
 
 /// `[password]`: what one hash costs.

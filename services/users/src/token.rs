@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use service::{BadValue, Error};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+use utoipa::ToSchema;
 
 /// Signs tokens for users who know their password.
 pub struct Issuer {
@@ -23,7 +24,7 @@ pub struct Issuer {
 }
 
 /// The body of `POST /auth/token`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignIn {
     email: Email,
@@ -31,7 +32,7 @@ pub struct SignIn {
 }
 
 /// The answer, in the words of OAuth 2.0 (RFC 6749, 5.1).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Token {
     access_token: String,
     token_type: &'static str,

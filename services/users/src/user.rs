@@ -7,10 +7,11 @@
 use crate::password::Password;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// A user as everybody may see it; the password's hash never leaves the store.
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, sqlx::FromRow, ToSchema)]
 pub struct User {
     #[sqlx(try_from = "String")]
     pub id: UserId,
@@ -25,7 +26,7 @@ pub struct User {
 }
 
 /// The body that makes a user. Without a password the user cannot sign in.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewUser {
     pub name: Name,
@@ -36,7 +37,7 @@ pub struct NewUser {
 }
 
 /// The body that replaces a user. A password that is left out stays as it is.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Replacement {
     pub name: Name,
@@ -46,30 +47,34 @@ pub struct Replacement {
 }
 
 /// How many there are.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Stats {
     pub total_users: i64,
     pub by_role: BTreeMap<String, i64>,
 }
 
 /// `usr_` and a UUID. Version 7, so that ids sort by age and cannot be guessed from each other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
+#[schema(value_type = String, pattern = "^usr_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", examples("usr_01937c6e-5a00-7000-8000-0000000000a1"))]
 pub struct UserId(String);
 
 /// 1 to 100 characters, trimmed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
+#[schema(value_type = String, min_length = 1, max_length = 100, examples("Ada Lovelace"))]
 pub struct Name(String);
 
 /// An e-mail address in lower case.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String")]
+#[schema(value_type = String, format = Email, max_length = 254, examples("grace@example.com"))]
 pub struct Email(String);
 
 /// What a user may do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", try_from = "String")]
+#[schema(examples("customer"))]
 pub enum Role {
     #[default]
     Customer,

@@ -12,6 +12,7 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// Media type of every error body.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -34,15 +35,18 @@ struct Parts {
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
-/// The body: RFC 9457 with `code` and, for bad input, `field`.
-#[derive(Debug, Serialize)]
-struct Problem<'a> {
+/// Why something was not done: RFC 9457 with `code` and, for bad input, `field`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Problem<'a> {
     #[serde(rename = "type")]
     kind: String,
     title: &'a str,
     status: u16,
+    /// Stable: programs may rely on it.
     code: &'a str,
+    /// For people; its words may change.
     detail: &'a str,
+    /// What was wrong in the path, the query or the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
 }

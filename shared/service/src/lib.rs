@@ -52,6 +52,9 @@ pub mod output;
 
 mod error;
 
+// What is said of them.
+pub mod openapi;
+
 pub mod testing;
 
 pub use config::BadValue;

@@ -1,9 +1,10 @@
 //! The shape of a list. Everything else is a plain resource without an envelope.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// One page of a list, in a stable order.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Listing<T> {
     /// The resources of this page.
     pub items: Vec<T>,

@@ -3,8 +3,8 @@
 use crate::config::Common;
 use crate::guard::Counted;
 use crate::live::Setting;
-use crate::{BadValue, Error};
-use actix_web::web::ServiceConfig;
+use crate::{BadValue, Error, openapi};
+use actix_web::web::{Bytes, ServiceConfig};
 use futures_util::future::LocalBoxFuture;
 use sqlx::migrate::Migrator;
 use std::fmt;
@@ -50,6 +50,18 @@ impl App {
             tasks: Vec::new(),
             settings: Vec::new(),
         }
+    }
+
+    /// What the public routes are, for those who ask at `/openapi.json`.
+    #[must_use]
+    pub fn described(mut self, api: utoipa::openapi::OpenApi) -> Self {
+        let text = Bytes::from(openapi::document(api).to_string());
+        let routes = self.public;
+        self.public = Arc::new(move |config| {
+            routes(config);
+            openapi::serve(&text, config);
+        });
+        self
     }
 
     /// Routes of the admin listener, beside those that every process has.

@@ -2,25 +2,26 @@
 //!
 //! Nothing here is a stand-in: the store is SQLite, the listener is the production one.
 
+mod routes;
+
 use crate::config;
 use crate::drain::Drain;
 use crate::faults::Faults;
 use crate::guard;
 use crate::public::{self, Surroundings};
 use crate::runtimes::Runtimes;
-use crate::spec::App;
+use crate::spec::{App, Configure};
 use crate::store::Store;
 use actix_web::dev::ServerHandle;
 use actix_web::rt::task::JoinHandle;
 use sqlx::migrate::Migrator;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
 /// A process of a test: its listener, and the work beside it. It ends when dropped, as if killed.
-#[derive(Debug)]
 pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
@@ -28,9 +29,18 @@ pub struct Running {
     pub url: String,
     handle: ServerHandle,
     tasks: Vec<JoinHandle<()>>,
+    configure: Configure,
 }
 
 impl Running {
+    /// Every public route that it registers but its document's, such as `GET /users/{id}`.
+    ///
+    /// # Panics
+    /// actix tells its routes in another way than it did.
+    pub async fn routes(&self) -> BTreeSet<String> {
+        routes::registered(self.configure.clone()).await
+    }
+
     /// Stops as production does; ready when every connection has ended, or had its time.
     pub fn drain(&self) -> impl Future<Output = ()> + use<> {
         self.handle.stop(true)
@@ -97,13 +107,15 @@ pub async fn serve_with(app: App, toml: &str, registry: &prometheus::Registry) -
     let address = listener
         .local_addr()
         .expect("a bound socket has an address");
-    let server = public::serve(listener, app.public, around).expect("a bound socket can be served");
+    let server =
+        public::serve(listener, app.public.clone(), around).expect("a bound socket can be served");
     let handle = server.handle();
     actix_web::rt::spawn(server);
     Running {
         address,
         url: format!("http://{address}"),
         handle,
+        configure: app.public,
         tasks: app.tasks.into_iter().map(actix_web::rt::spawn).collect(),
     }
 }

@@ -5,6 +5,7 @@ mod api;
 mod attempts;
 mod bad_input;
 mod concurrency;
+mod document;
 mod expiry;
 mod items;
 mod reservations;

@@ -34,7 +34,7 @@ pub struct Shop {
 pub struct Api {
     pub http: Http,
     registry: Registry,
-    running: Running,
+    pub running: Running,
 }
 
 /// Far more than anything takes here; a test that waits this long has failed.

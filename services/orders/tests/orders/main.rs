@@ -6,6 +6,7 @@ mod bad_input;
 mod buyers;
 mod cascade;
 mod client;
+mod document;
 mod flaky;
 mod idempotency;
 mod keep;

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 /// One instance of the service.
 pub struct Api {
-    running: Running,
+    pub running: Running,
     client: awc::Client,
 }
 

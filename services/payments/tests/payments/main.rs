@@ -5,3 +5,4 @@ mod api;
 mod attempts;
 mod bad_input;
 mod charges;
+mod document;

@@ -125,6 +125,12 @@ fn listing(orders: &[(&str, &[&str])]) -> Value {
 }
 
 #[actix_web::test]
+async fn the_document_is_valid_tells_every_route_and_is_true() {
+    let api = Api::start(orders(200, listing(&[]))).await;
+    contract::hold(&api.running.url, &api.running.routes().await).await;
+}
+
+#[actix_web::test]
 async fn what_goes_with_what_was_ordered_comes_first() {
     let api = Api::start(orders(
         200,

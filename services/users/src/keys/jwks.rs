@@ -2,14 +2,15 @@
 
 use super::generation::Generation;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The document.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct KeySet {
     keys: Vec<PublicKey>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct PublicKey {
     kty: &'static str,
     crv: &'static str,

@@ -10,7 +10,7 @@ use users::{MIGRATIONS, Settings, Users, app};
 /// One instance of the service.
 pub struct Api {
     users: Data<Users>,
-    running: Running,
+    pub running: Running,
     client: awc::Client,
 }
 

@@ -4,5 +4,6 @@
 mod accounts;
 mod api;
 mod bad_input;
+mod document;
 mod rotation;
 mod sign_in;

@@ -4,6 +4,7 @@ use crate::Error;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use std::future::{Ready, ready};
+use utoipa::IntoParams;
 
 /// Longer keys are no keys.
 const MAX_KEY: usize = 128;
@@ -14,8 +15,13 @@ const MAX_SUBJECT: usize = 256;
 pub struct Subject(pub Option<String>);
 
 /// The client's name for one unit of work, so that it runs once.
-#[derive(Debug, Clone)]
-pub struct IdempotencyKey(pub Option<String>);
+#[derive(Debug, Clone, IntoParams)]
+#[into_params(parameter_in = Header, names("Idempotency-Key"))]
+pub struct IdempotencyKey(
+    /// The client's name for this unit of work: sent again with it, it is done once.
+    #[param(min_length = 1, max_length = 128, pattern = "^[!-~]+$")]
+    pub Option<String>,
+);
 
 impl FromRequest for Subject {
     type Error = Error;

@@ -1,6 +1,7 @@
 //! Which part of a list is asked for.
 
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 /// Rows of a page when the client does not say.
 const DEFAULT_LIMIT: u32 = 20;
@@ -10,12 +11,17 @@ const MAX_LIMIT: u32 = 100;
 const MAX_CURSOR: usize = 128;
 
 /// `?limit=1..100&after=ID`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Page {
+    /// How many at most.
     #[serde(default)]
+    #[param(value_type = u32, minimum = 1, maximum = 100, default = 20)]
     limit: Limit,
+    /// The `after` of the page before.
     #[serde(default)]
+    #[param(value_type = Option<String>, max_length = 128)]
     after: Option<Cursor>,
 }
 

@@ -106,6 +106,10 @@ async fn everything_is_registered_with_zone_and_version_and_the_shop_is_open() {
     ] {
         assert!(dashboard[number].is_number(), "{number}: {dashboard}");
     }
+
+    let document = ok(client.get("/api/openapi.json").await).json();
+    assert_eq!(document["x-lictor-missing"], json!([]));
+    contract::valid(&document);
     system.stop().await;
 }
 

@@ -15,6 +15,7 @@ const HOUSE: &[(&str, &[&str])] = &[
         "gateway",
         &["service", "upstream", "resilience", "consul", "telemetry"],
     ),
+    ("contract", &[]),
     ("stack", &[]),
     ("e2e", &["stack"]),
     ("tidy", &[]),
@@ -24,10 +25,10 @@ const HOUSE: &[(&str, &[&str])] = &[
 const SERVICE: &[&str] = &["service", "upstream"];
 
 /// Crates from outside that only these members may use, so that what they do is in one place.
-/// `stack` and `e2e` stand outside the system and speak to it as any client would.
+/// `contract`, `stack` and `e2e` stand outside the system and speak to it as any client would.
 const KEPT_TO: &[(&str, &[&str])] = &[
     ("rs-consul", &["consul"]),
-    ("awc", &["consul", "upstream"]),
+    ("awc", &["consul", "upstream", "contract"]),
     ("hyper", &["upstream", "stack", "e2e"]),
     ("hyper-util", &["consul", "upstream", "stack", "e2e"]),
     ("opentelemetry", &["telemetry"]),

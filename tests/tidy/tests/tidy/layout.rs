@@ -9,8 +9,8 @@ const EMPTY_NAMES: &[&str] = &[
     "common", "helper", "helpers", "misc", "types", "util", "utils",
 ];
 
-/// Lines below `[dependencies]` and its like.
-const DEPENDENCY_LINES: usize = 25;
+/// Lines below `[dependencies]` and its like: the gateway has the most.
+const DEPENDENCY_LINES: usize = 27;
 
 fn manifests() -> Vec<PathBuf> {
     let root = sources::root();
