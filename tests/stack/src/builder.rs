@@ -138,15 +138,15 @@ impl Builder {
         self
     }
 
-    /// A setting for all instances of one service (or of the gateway).
+    /// A setting for all instances of one service (or of the gateway), or for the one instance of that name.
     pub fn set_for(
         mut self,
-        service: impl Into<String>,
+        name: impl Into<String>,
         key: impl Into<String>,
         value: impl Into<String>,
     ) -> Self {
         self.extra
-            .push((Some(service.into()), key.into(), value.into()));
+            .push((Some(name.into()), key.into(), value.into()));
         self
     }
 

@@ -104,7 +104,7 @@ pub struct Up {
     /// Run these binaries, whatever they are (the runner's own tests do)
     #[arg(long, hide = true, value_name = "FOLDER")]
     pub binaries: Option<std::path::PathBuf>,
-    /// A setting for every process, or for one service: [SERVICE:]SECTION__KEY=VALUE
+    /// A setting for every process, or for one service or instance: [NAME:]SECTION__KEY=VALUE
     #[arg(long, value_name = "SETTING", value_parser = setting)]
     pub set: Vec<Setting>,
 }

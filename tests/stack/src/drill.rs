@@ -14,9 +14,11 @@ mod ledger;
 mod metrics;
 mod resetter;
 mod terms;
+mod typical;
 
 // One fault each.
 mod cascade;
+mod collector;
 mod freeze_instance;
 mod idempotency;
 mod kill_instance;
@@ -24,6 +26,7 @@ mod overload;
 mod rate_limit;
 mod retry_budget;
 mod slow_service;
+mod tracing_cost;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -86,6 +89,16 @@ pub const DRILLS: &[Drill] = &[
         name: "cascade",
         promise: "inventory's database slow, then inventory failing, hanging, dead: orders are taken in 200 ms, settled afterwards, and nothing else notices",
         run: |terms| Box::pin(cascade::run(terms)),
+    },
+    Drill {
+        name: "collector",
+        promise: "the collector of traces down, then hung, every request traced: nobody notices, and what is lost is counted",
+        run: |terms| Box::pin(while_late(terms, move || collector::run(terms))),
+    },
+    Drill {
+        name: "tracing-cost",
+        promise: "nothing is promised: the gateway's CPU time for a request with tracing off, at 1 %, at 100 %",
+        run: |terms| Box::pin(tracing_cost::run(terms)),
     },
 ];
 

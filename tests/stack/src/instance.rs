@@ -49,7 +49,7 @@ pub struct Surroundings {
     pub consul: String,
     pub otlp: String,
     pub admin_token: String,
-    /// More settings for all, or (by `SERVICE`) for all instances of one: `LICTOR_...`.
+    /// More settings for all, or for those of one name, a service's or an instance's: `LICTOR_...`.
     pub extra: Vec<(Option<String>, String, String)>,
 }
 
@@ -87,7 +87,7 @@ impl Instance {
     ) -> Self {
         let name = format!("{service}-{zone}{number}");
         let addresses = Addresses::any();
-        let mut env = environment(service, zone, &addresses, around);
+        let mut env = environment(&name, service, zone, &addresses, around);
         let store = format!(
             "sqlite://{}",
             place.data().join(format!("{service}.db")).display()
@@ -115,18 +115,10 @@ impl Instance {
         reporter: &Reporter,
     ) -> Self {
         let service = crate::binaries::GATEWAY;
-        let env = environment(service, zone, &addresses, around);
+        let name = format!("{service}-{number}");
+        let env = environment(&name, service, zone, &addresses, around);
         let args = vec!["--config".into(), place.overlay().into()];
-        Self::new(
-            place,
-            format!("{service}-{number}"),
-            service,
-            zone,
-            addresses,
-            env,
-            args,
-            reporter,
-        )
+        Self::new(place, name, service, zone, addresses, env, args, reporter)
     }
 
     #[allow(
@@ -170,6 +162,7 @@ impl Instance {
 }
 
 fn environment(
+    name: &str,
     service: &str,
     zone: &str,
     addresses: &Addresses,
@@ -191,7 +184,10 @@ fn environment(
         .map(|(key, value)| (format!("LICTOR_{key}"), value)),
     );
     for (only, key, value) in &around.extra {
-        if only.as_deref().is_none_or(|only| only == service) {
+        if only
+            .as_deref()
+            .is_none_or(|only| only == service || only == name)
+        {
             env.insert(key.clone(), value.clone());
         }
     }
@@ -229,17 +225,20 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_for_one_service_reaches_only_that_one() {
+    fn a_setting_for_one_service_or_instance_reaches_only_that_one() {
         let place = Place::find().unwrap();
-        let told = |service| {
+        let mut around = around();
+        let (_, key, value) = around.extra[0].clone();
+        around.extra.push((Some("users-a2".to_owned()), key, value));
+        let told = |service, number| {
             let instance =
-                Instance::service(&place, service, "a", 1, &around(), &Reporter::silent());
+                Instance::service(&place, service, "a", number, &around, &Reporter::silent());
             instance
                 .unit
                 .program()
                 .env
                 .contains_key("LICTOR_FAULTS__ENABLED")
         };
-        assert!(told("orders") && !told("users"));
+        assert!(told("orders", 1) && !told("users", 1) && told("users", 2));
     }
 }

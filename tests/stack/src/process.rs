@@ -17,6 +17,9 @@ use tokio::sync::watch;
 
 use crate::error::Error;
 
+/// In which Linux tells CPU time, on every architecture that we run on (`USER_HZ` is 100).
+const TICK_MS: u64 = 10;
+
 /// What to run.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -126,6 +129,16 @@ impl Process {
         tokio::time::timeout(limit, exit.wait_for(Option::is_some))
             .await
             .is_ok()
+    }
+
+    /// What it has had of the processors, all its threads together, in user mode and for system calls (Linux).
+    pub fn cpu_time(&self) -> Option<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
+        // The name in parentheses may hold spaces; the fields after it are counted from 3.
+        let after = stat.rsplit_once(')')?.1;
+        let ticks = after.split_whitespace().skip(14 - 3).take(2);
+        let ticks: u64 = ticks.filter_map(|field| field.parse::<u64>().ok()).sum();
+        Some(Duration::from_millis(ticks * TICK_MS))
     }
 
     /// Resident memory in KiB, where the system tells (Linux).

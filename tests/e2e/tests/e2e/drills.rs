@@ -55,6 +55,16 @@ async fn orders_are_taken_and_settled_while_inventory_is_slow_failing_hanging_or
     drilled("cascade").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_is_down_or_hung_costs_nobody_anything() {
+    drilled("collector").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_tracing_costs_is_known() {
+    drilled("tracing-cost").await;
+}
+
 #[test]
 fn every_drill_is_here() {
     let source = include_str!("drills.rs");

@@ -25,6 +25,7 @@ mod live_settings;
 mod postgres;
 mod prometheus;
 mod rolling_restart;
+mod series;
 mod shop;
 mod slow_clients;
 mod sold_out;

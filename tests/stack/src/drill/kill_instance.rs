@@ -38,10 +38,8 @@ pub async fn run(terms: &Terms) -> Result<Findings, Error> {
     let mut findings = Findings::of("kill-instance");
     let ground = Ground::start("kill-instance", terms).await?;
     let client = ground.load_client();
-    let journey = Journey::shop(&client)
-        .await?
-        .with_orders(&client, ORDERS, ORDERS)
-        .await?;
+    let journey = Journey::shop(&client).await?;
+    let journey = journey.with_orders(&client, ORDERS, ORDERS).await?;
     let buyers = journey.buyers();
 
     let load = ground.load(rate, journey);
@@ -90,11 +88,8 @@ pub async fn run(terms: &Terms) -> Result<Findings, Error> {
     placed(&mut findings, &all, buyers, &ledger);
     soon(&mut findings, terms, &all, &ejections);
     findings.tell("kills", rounds, rounds as usize);
-    findings.tell(
-        "p99 of all requests",
-        format!("{:.1} ms", all.quantiles().p99),
-        all.count(),
-    );
+    let p99 = format!("{:.1} ms", all.quantiles().p99);
+    findings.tell("p99 of all requests", p99, all.count());
     findings.saw(report);
     ground.stop(&mut findings).await;
     Ok(findings)

@@ -1,7 +1,7 @@
 //! F8: one service takes two seconds more for everything, then answers nothing but errors. The others must not notice.
 //!
 //! Rounds in turns: a quiet stretch, then the fault; the others' p99 is held against the quiet stretch before it, and the median of the ratios counts.
-//! The p99 of a stretch is that of its median second: a machine that stands still for a tenth of a second, as a shared one does every few seconds, would else decide alone what 99 of 100 requests met. The p99 over whole stretches is told beside it.
+//! The p99 of a stretch is that of its median second (`typical.rs`); the p99 over whole stretches is told beside it.
 //! A failed call is one that the client of the gateway would have felt: retries included.
 
 use std::ops::Range;
@@ -13,6 +13,7 @@ use super::findings::Findings;
 use super::ground::{Ground, RATE, SHORT_RATE, pass};
 use super::metrics::Metrics;
 use super::terms::Terms;
+use super::typical::{median, typical};
 use crate::error::Error;
 use crate::load::{Journey, Load, Outcome, Report, Slice};
 
@@ -39,8 +40,6 @@ const MOST_FAILED: usize = 20;
 const OPENS_WITHIN: Duration = Duration::from_secs(1);
 const FAILS_WITHIN_MS: f64 = 5.0;
 const PROBES_A_SECOND: f64 = 1.0;
-
-const SECOND: Duration = Duration::from_secs(1);
 
 /// Latencies of new connections and the first breaths of the load are not the baseline.
 const SETTLING: Duration = Duration::from_secs(3);
@@ -144,12 +143,11 @@ impl Stretch {
 
     /// The others' p99 in its median second, quiet and sick.
     fn typical(&self) -> (f64, f64) {
-        let typical = |times: Range<Duration>| {
-            let begins = (0..).map(|nth| times.start + SECOND * nth);
-            let whole = begins.take_while(|begin| *begin + SECOND <= times.end);
-            median(whole.map(|begin| p99_of_others(self.during(begin..begin + SECOND))))
-        };
-        (typical(SETTLING..self.begin), typical(self.begin..self.end))
+        let p99 = |second| p99_of_others(self.during(second));
+        (
+            typical(SETTLING..self.begin, p99),
+            typical(self.begin..self.end, p99),
+        )
     }
 
     /// From the opening on.
@@ -307,10 +305,4 @@ fn probed(findings: &mut Findings, stretches: &[&Stretch]) {
         count,
         a_second <= PROBES_A_SECOND,
     );
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -103,12 +103,8 @@ impl<'a> Slice<'a> {
 
     /// As the gateway sees it: without the client, its machine and the wire.
     pub fn quantiles_inside(&self) -> Quantiles {
-        Quantiles::of(
-            self.iter()
-                .filter_map(|one| one.inside)
-                .map(micros)
-                .collect(),
-        )
+        let inside = self.iter().filter_map(|one| one.inside);
+        Quantiles::of(inside.map(micros).collect())
     }
 
     /// The part for which this holds, 0 to 1.
