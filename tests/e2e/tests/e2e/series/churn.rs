@@ -1,6 +1,7 @@
 //! Instances of a service that come and go in Consul, none of them with a process of its own.
 //!
-//! Half of them stand at a closed port in the gateway's zone, half at the port of a real instance in a zone that nobody has heard of.
+//! Half of them stand each at an address of its own where nobody listens, in the gateway's zone.
+//! Half of them stand at the address of a real instance, in a zone that nobody has heard of; an address has one owner, and the greatest id is it, so that each of these takes the real one's place.
 //! They are registered without a check, so that Consul believes them; and never more of them leave at once than the gateway believes in one answer (half of what it knows).
 
 use std::net::SocketAddr;
@@ -12,7 +13,7 @@ use stack::{Client, wait};
 use super::count;
 use crate::system::{System, ok};
 
-/// Every id begins with it.
+/// Every id and every new zone has it in it.
 pub const NAMED: &str = "throwaway";
 
 /// The gateway reads Consul once a second.
@@ -22,10 +23,11 @@ pub struct Churn<'a> {
     system: &'a System,
     service: &'a str,
     consul: Client,
-    /// The address of an instance that lives, and one where nobody listens.
-    at: [SocketAddr; 2],
+    living: SocketAddr,
+    closed_port: u16,
     real: usize,
-    there: Vec<String>,
+    /// The numbers of those that are registered now.
+    there: Vec<usize>,
     made: usize,
 }
 
@@ -37,7 +39,8 @@ impl<'a> Churn<'a> {
             system,
             service,
             consul: Client::new(system.consul().address()),
-            at: [living, stack::ports::any()],
+            living,
+            closed_port: stack::ports::any().port(),
             real: 1 + instances.count(),
             there: Vec::new(),
             made: 0,
@@ -50,21 +53,21 @@ impl<'a> Churn<'a> {
         for _ in 0..count {
             self.register().await;
         }
-        self.seen(before.len()).await;
-        for id in &before {
-            self.deregister(id).await;
+        self.seen(&before).await;
+        for number in before {
+            self.deregister(number).await;
         }
-        self.seen(0).await;
+        self.seen(&[]).await;
     }
 
     /// The last ones leave, half of them at a time.
     pub async fn end(mut self) -> usize {
         while !self.there.is_empty() {
             let stay = self.there.len() / 2;
-            for id in self.there.split_off(stay) {
-                self.deregister(&id).await;
+            for number in self.there.split_off(stay) {
+                self.deregister(number).await;
             }
-            self.seen(0).await;
+            self.seen(&[]).await;
         }
         self.made
     }
@@ -72,34 +75,40 @@ impl<'a> Churn<'a> {
     async fn register(&mut self) {
         let number = self.made;
         self.made += 1;
-        let id = format!("{NAMED}-{number}");
-        let zone = match number % 2 {
-            0 => format!("{NAMED}-{number}"),
-            _ => "a".to_owned(),
+        let (address, zone) = match alone(number) {
+            true => (self.closed(number), "a".to_owned()),
+            false => (self.living, format!("{NAMED}-{number}")),
         };
-        let address = self.at[number % 2];
         let definition = json!({
-            "ID": id,
+            "ID": self.id(number),
             "Name": self.service,
             "Address": address.ip().to_string(),
             "Port": address.port(),
             "Meta": { "zone": zone, "version": format!("0.0.{number}") },
         });
-        ok(self
-            .consul
-            .put("/v1/agent/service/register", &definition)
-            .await);
-        self.there.push(id);
+        let register = "/v1/agent/service/register";
+        ok(self.consul.put(register, &definition).await);
+        self.there.push(number);
     }
 
-    async fn deregister(&self, id: &str) {
-        let path = format!("/v1/agent/service/deregister/{id}");
+    async fn deregister(&self, number: usize) {
+        let path = format!("/v1/agent/service/deregister/{}", self.id(number));
         ok(self.consul.put(&path, &json!({})).await);
     }
 
-    /// Waits until the gateway knows as many as there are, and so many that are about to leave.
-    async fn seen(&self, leaving: usize) {
-        let wanted = self.real + self.there.len() + leaving;
+    fn id(&self, number: usize) -> String {
+        format!("{}-{NAMED}-{number}", self.service)
+    }
+
+    fn closed(&self, number: usize) -> SocketAddr {
+        let [.., high, low] = number.to_be_bytes();
+        ([127, 1, high, low], self.closed_port).into()
+    }
+
+    /// Waits until the gateway knows those that are there, and these, which are about to leave.
+    async fn seen(&self, leaving: &[usize]) {
+        let alone = self.there.iter().chain(leaving).filter(|one| alone(**one));
+        let wanted = self.real + alone.count();
         let line = format!(
             "lictor_snapshot_endpoints{{state=\"passing\",upstream=\"{}\"}} {wanted}",
             self.service
@@ -117,4 +126,9 @@ impl<'a> Churn<'a> {
         });
         seen.await.unwrap_or_else(|error| panic!("{error}"));
     }
+}
+
+/// Whether it has an address of its own.
+fn alone(number: usize) -> bool {
+    number % 2 == 1
 }
