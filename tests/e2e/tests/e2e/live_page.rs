@@ -111,8 +111,11 @@ async fn it_fits(browser: &mut Browser, system: &System) {
     for scheme in ["light", "dark"] {
         for width in WIDTHS {
             browser.window(width, 900, scheme).await;
-            let needed = browser.value("document.documentElement.scrollWidth").await;
-            assert_eq!(needed, json!(width), "{scheme}: it scrolls sideways");
+            // A scroll bar for the height takes some of the width.
+            let fits =
+                "document.documentElement.scrollWidth <= document.documentElement.clientWidth";
+            let fits = browser.value(fits).await;
+            assert_eq!(fits, json!(true), "{scheme}, {width}: it scrolls sideways");
             let file = format!("live-page-{scheme}-{width}.png");
             browser.picture(&system.place().state().join(file)).await;
         }
