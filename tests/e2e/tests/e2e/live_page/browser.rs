@@ -104,7 +104,7 @@ impl Browser {
 
     /// The text of the page, as it would be read.
     pub async fn text(&mut self) -> String {
-        let text = self.value("document.body.innerText").await;
+        let text = self.value("document.body?.innerText ?? ''").await;
         text.as_str().unwrap_or_default().to_owned()
     }
 
