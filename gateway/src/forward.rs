@@ -45,13 +45,12 @@ pub async fn forward(
     source: &Source,
     exchange: &mut Exchange<'_>,
 ) -> Result<Answered, Error> {
-    let reads = Instant::now();
     let reading = Upload::read(hop.request, source, hop.route.body_limit, &hop.gateway.edge);
     let read = timeout_at(hop.deadline.at().into(), reading).await;
     let (mut upload, complaint) = read.unwrap_or(Err(Error::BodyTooSlow))?;
     let started = Instant::now();
     let times = Times {
-        lost: hop.waited + started.saturating_duration_since(reads),
+        lost: started.saturating_duration_since(hop.began),
         since: started,
     };
     hop.upstream.pool.budget().request(started);

@@ -81,7 +81,7 @@ async fn serve<'g>(
     };
     let answer = match &found.route.target {
         Target::Upstream { name, strip } => {
-            let way = Way::own(name, *strip, &sent, exchange.started.elapsed());
+            let way = Way::own(name, *strip, &sent, exchange.started);
             let deadline = gateway.deadline_of_first(found.route, exchange.started);
             let hop = Hop::new(worker, &asked, way, deadline);
             // Boxed, both: their states are kilobytes, and the layers around a handler move its future several times.

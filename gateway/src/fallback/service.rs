@@ -2,7 +2,7 @@
 //!
 //! What it answers counts only when it is a success: its 404 says nothing about what the client asked for.
 
-use std::time::Duration;
+use std::time::Instant;
 
 use actix_web::HttpResponse;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -67,8 +67,7 @@ pub async fn ask(
         upstream: &other.service,
         path: other.path(&after),
         stripped: 0,
-        // Its time begins here.
-        waited: Duration::ZERO,
+        began: Instant::now(),
         stands_in: true,
     };
     let deadline = asked.route.deadline(exchange.started);

@@ -2,7 +2,7 @@
 //!
 //! A request has one hop, or two where another service stands in for the one that failed.
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::Arc, time::Instant};
 
 use actix_web::{HttpRequest, HttpResponse, http::Method};
 use bytes::Bytes;
@@ -30,8 +30,9 @@ pub struct Hop<'a> {
     pub stripped: usize,
     pub principal: Option<&'a Principal>,
     pub deadline: Deadline,
-    /// Of its time, what had gone by on the gateway's own waits: for the keys of tokens.
-    pub waited: Duration,
+    /// When its time began to run. What goes by before the upstream can be asked is not the upstream's: it is the
+    /// client's, or the gateway's own, which waits for the keys of tokens and for flights of others.
+    pub began: Instant,
     pub connections: &'a Connections,
     /// The request may be made twice.
     pub idempotent: bool,
@@ -48,8 +49,8 @@ pub struct Way<'a> {
     pub path: Bytes,
     /// Bytes that came off the front of the client's path.
     pub stripped: usize,
-    /// Of its time, what has gone by on the gateway's own waits.
-    pub waited: Duration,
+    /// When its time began to run.
+    pub began: Instant,
     /// In place of another that failed.
     pub stands_in: bool,
 }
@@ -79,7 +80,7 @@ impl<'a> Hop<'a> {
             stands_in: way.stands_in,
             principal: asked.principal,
             deadline,
-            waited: way.waited,
+            began: way.began,
             connections: &transport.connections,
             idempotent: is_idempotent(asked.request, asked.route),
             whole: shares.then_some(gateway.fallbacks.last_good.answer_bytes),
@@ -88,13 +89,13 @@ impl<'a> Hop<'a> {
 }
 
 impl<'a> Way<'a> {
-    /// A route's own: the client's path and query without the first `strip` bytes, `waited` after it came.
-    pub fn own(upstream: &'a str, strip: usize, sent: &Sent<'_>, waited: Duration) -> Self {
+    /// A route's own: the client's path and query without the first `strip` bytes; it came at `began`.
+    pub fn own(upstream: &'a str, strip: usize, sent: &Sent<'_>, began: Instant) -> Self {
         Self {
             upstream,
             path: sent.path.after(strip),
             stripped: strip,
-            waited,
+            began,
             stands_in: false,
         }
     }

@@ -166,6 +166,26 @@ fn waiting_for_the_keys_of_tokens_is_not_the_upstreams_time() {
 }
 
 #[test]
+fn waiting_for_somebody_elses_answer_is_not_the_upstreams_time() {
+    let shop = silent();
+    let toml = format!("{PLAIN}[routes.inventory]\ntimeout_ms = 1000\n");
+    let rig = Rig::with(&toml, &[("inventory", &[shop.address])]);
+    let read = request("GET", "/api/inventory/items/LAMP", &[], b"");
+    // One leads; the others follow for half of their time, and then ask for themselves.
+    let mut wires: Vec<_> = (0..13).map(|_| rig.connect()).collect();
+    for wire in &mut wires {
+        wire.send(&read);
+    }
+    for wire in &mut wires {
+        assert_eq!(wire.answer().code(), "upstream_timeout");
+    }
+    assert!(shop.count() >= 13, "all of them asked");
+    for name in ["lictor_breaker_transitions_total", "lictor_ejections_total"] {
+        assert_eq!(rig.metric(name, &[]), 0.0, "{name}");
+    }
+}
+
+#[test]
 fn a_body_that_misses_a_shortened_deadline_was_not_cut() {
     let slow = Upstream::playing(|turn| {
         turn.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this much");

@@ -10,7 +10,7 @@ use service::Error;
 use std::convert::Infallible;
 use std::future::Future;
 use std::time::Duration;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 /// Renewals that fit into a claim: one may come late, and one may fail.
 const RENEWALS: u32 = 3;
@@ -32,9 +32,9 @@ impl Claims {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            // Whoever waits longer for its turn to write renews too late, and misses the next time.
-            let renewed = timeout(pause, self.renew(claims)).await;
-            if let Err(error) = renewed.unwrap_or_else(|_| Err(too_late(pause))) {
+            // Waits for its turn to write as long as it takes (`store.wait_ms` at most): who left would come last
+            // again, and a claim that ran out meanwhile is renewed if nobody has taken it.
+            if let Err(error) = self.renew(claims).await {
                 let orders = claims.iter().map(|claim| claim.order.id.as_str());
                 let orders = orders.collect::<Vec<_>>().join(", ");
                 tracing::warn!(orders, %error, "claims on orders were not renewed");
@@ -56,7 +56,51 @@ impl Claims {
     }
 }
 
-fn too_late(pause: Duration) -> Error {
-    let detail = format!("no turn to write came in {} ms", pause.as_millis());
-    Error::unavailable("claim_not_renewed", detail)
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::MIGRATIONS;
+    use service::testing;
+    use tokio::time::sleep;
+
+    const CLAIM: Duration = Duration::from_secs(2);
+    const PAUSE: Duration = Duration::from_millis(2_000 / RENEWALS as u64);
+
+    #[tokio::test]
+    async fn a_claim_is_kept_where_every_turn_to_write_comes_later_than_the_next_renewal() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = testing::store(&MIGRATIONS, &directory.path().join("orders.db")).await;
+        let claims = Claims {
+            store: store.clone(),
+            claim_ms: 2_000,
+            stock_keep_ms: 0,
+        };
+        let new = r#"{"user_id":"usr_01937c6e-5a00-7000-8000-0000000000a1","items":[{"sku":"A","quantity":1}]}"#;
+        let new = serde_json::from_str(new).unwrap();
+        let claim = claims.accept_alone(&new).await.unwrap();
+        // Three that write one after the other, so that whoever joins them waits one and a half pauses.
+        let writers = [(); 3].map(|()| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                loop {
+                    let _write = store.write().await.unwrap();
+                    sleep(PAUSE / 2).await;
+                }
+            })
+        });
+        let twice_its_time = async {
+            for _ in 0..40 {
+                sleep(CLAIM / 20).await;
+                let taken = claims.take(&claim.order).await.unwrap();
+                assert!(taken.is_none(), "it ran out");
+            }
+        };
+        claims
+            .keeping(std::slice::from_ref(&claim), twice_its_time)
+            .await;
+        for writer in writers {
+            writer.abort();
+        }
+    }
 }
