@@ -1,8 +1,9 @@
-// Before a run: everything is there and well, nothing is broken on purpose, and the ids that the journey asks for are known.
+// Before a run: everything is there and well, Prometheus knows what was before, and the ids that the journey asks for are known.
 
 import http from 'k6/http';
 import { sleep } from 'k6';
-import { API_KEY, BASE_URL } from './settings.js';
+import { value } from './prometheus.js';
+import { API_KEY, BASE_URL, FACTS } from './settings.js';
 import { keyed } from './shop.js';
 import { hex } from './trace.js';
 
@@ -22,7 +23,16 @@ export function ready() {
   while (orders.length < ORDERS) {
     orders.push(firstOrder(people[0], skus[0]));
   }
+  if (FACTS) scraped(Date.now() / 1000);
   return { shop: { people, orders }, began: Date.now() / 1000 };
+}
+
+// What was counted before the run is none of its facts: every counter was seen by a scrape since that moment.
+function scraped(since) {
+  until('Prometheus to scrape every service', () => {
+    const oldest = value('min(timestamp(lictor_build_info)) and on () (count(count by (service) (lictor_build_info)) >= 6)', Date.now() / 1000);
+    return oldest !== null && oldest >= since ? null : `the oldest scrape is ${oldest === null ? 'not there' : `${Math.round(since - oldest)} s older`}`;
+  });
 }
 
 // Asks `look` until it says null; what it said last is the reason of the failure.
