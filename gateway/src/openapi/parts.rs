@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::future::join_all;
 use serde_json::Value;
-use upstream::Deadline;
 
 use crate::{gateway::Worker, route::Target, route::table::Table};
 
@@ -21,12 +20,12 @@ pub struct Parts {
 
 impl Parts {
     /// Asks every service that a route leads to; whether all of them answered.
-    pub async fn renew(&mut self, worker: &Worker, deadline: Deadline) -> bool {
+    pub async fn renew(&mut self, worker: &Worker) -> bool {
         let gateway = &worker.gateway;
         let services = gateway.upstreams.keys();
         let services = services.filter(|name| leads_to(&gateway.routes, name));
         let ask = |name: Arc<str>| async move {
-            let told = ask(worker, &name, deadline).await;
+            let told = ask(worker, &name).await;
             (name, told)
         };
         let told = join_all(services.cloned().map(ask)).await;
@@ -56,10 +55,11 @@ fn leads_to(routes: &Table, service: &str) -> bool {
     routes.iter().any(|route| leads(&route.target))
 }
 
-async fn ask(worker: &Worker, name: &str, deadline: Deadline) -> Option<Value> {
+/// Within the time that every call of that service has: a document that lacks a part because whoever asked was in haste would be everybody's.
+async fn ask(worker: &Worker, name: &str) -> Option<Value> {
     let (_, transport) = worker.upstream(name);
     let request = transport.calls.get(service::openapi::PATH);
-    let refused = match request.deadline(deadline).send::<Value>().await {
+    let refused = match request.send::<Value>().await {
         Ok(document) if document.to_string().len() <= MOST_BYTES => return Some(document),
         Ok(_) => "too_long".to_owned(),
         Err(error) => error.code.to_string(),
