@@ -3,9 +3,10 @@
 //! The services are asked when somebody asks and what is known is older than [`FRESH`], all at once, by one request at a time: the others get what is known, or wait when nothing is.
 //! What is made then is for everybody: neither the haste of whoever asked first nor its leaving changes it.
 //! A service that does not answer keeps the part that it last gave; one that never gave any is missing, and named in `x-lictor-missing`.
-//! What the services say is asked in `openapi/parts.rs`; how that becomes one document is `openapi/join.rs`, what the gateway answers itself is `openapi/own.rs`.
+//! What the services say is asked in `openapi/parts.rs` and read in `openapi/document.rs`; how that becomes one document is `openapi/join.rs`, what the gateway answers itself is `openapi/own.rs`.
 
-pub mod join;
+mod document;
+mod join;
 pub mod own;
 mod parts;
 

@@ -199,6 +199,25 @@ fn who_cannot_wait_is_told_so_and_leaves_a_whole_document_to_the_next() {
 }
 
 #[test]
+fn a_service_that_says_no_document_is_left_out_and_the_others_are_told() {
+    for wrong in [
+        json!({ "paths": { "/users/{id}": { "get": { "responses": [{ "status": 200 }] } } } }),
+        json!({ "paths": { "/users/{id}": { "get": "show" } } }),
+        json!({ "paths": ["/users/{id}"] }),
+        json!(["openapi"]),
+    ] {
+        let users = telling(wrong.clone());
+        let orders = telling(document("get", "/orders/{id}", "sent"));
+        let (status, complete, document) = joined(&rig(&users, &orders));
+        assert_eq!((status, complete.as_deref()), (200, Some("false")));
+        let missing = document["x-lictor-missing"].as_array().unwrap();
+        assert!(missing.contains(&json!("users")), "{wrong}");
+        assert!(document["paths"]["/api/orders/{id}"].is_object(), "{wrong}");
+        contract::valid(&document);
+    }
+}
+
+#[test]
 fn who_is_late_or_says_too_much_is_left_out_within_the_deadline() {
     let _quiet = uncrowded();
     let late = Upstream::playing(|_| {
