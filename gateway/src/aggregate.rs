@@ -7,7 +7,7 @@
 pub mod gaps;
 pub mod health;
 
-use std::time::Instant;
+use std::{rc::Rc, time::Instant};
 
 use actix_web::HttpResponse;
 use futures_util::future::join;
@@ -70,7 +70,7 @@ struct OrderStats {
 
 /// Answers a route of the gateway's own.
 pub async fn answer(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     kind: Aggregate,
     found: &Match<'_, '_>,
     principal: Option<&Principal>,

@@ -48,7 +48,7 @@ pub async fn handle(
 }
 
 async fn serve<'g>(
-    worker: &'g Worker,
+    worker: &'g Rc<Worker>,
     request: &HttpRequest,
     source: &Source,
     exchange: &mut Exchange<'g>,

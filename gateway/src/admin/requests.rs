@@ -13,6 +13,8 @@ use crate::{
 
 #[derive(Serialize)]
 struct Requests<'a> {
+    /// Whose numbers these are: another process counts from 1 again.
+    instance: &'a str,
     /// The most that is remembered.
     kept: usize,
     /// Since the start.
@@ -61,6 +63,7 @@ pub async fn requests(desk: web::Data<Desk>) -> HttpResponse {
     let now = Instant::now();
     let remembered = gateway.recent.newest_first();
     HttpResponse::Ok().json(Requests {
+        instance: &desk.identity.instance,
         kept: PLACES,
         seen: gateway.recent.count(),
         requests: remembered

@@ -12,7 +12,7 @@ use std::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    openapi::own,
+    openapi::{document::Document, own},
     route::table::Table,
     route::{Route, Target},
 };
@@ -22,7 +22,7 @@ const COMPONENTS: &str = "#/components/";
 /// The whole document; `own` has the gateway's, by kind of aggregate.
 pub fn join(
     mut own: Value,
-    parts: &BTreeMap<Arc<str>, Value>,
+    parts: &BTreeMap<Arc<str>, Document>,
     routes: &Table,
     missing: &[Arc<str>],
 ) -> Value {
@@ -36,6 +36,7 @@ pub fn join(
     }
     let mut tags = vec![json!({ "name": "gateway" })];
     for (service, document) in parts {
+        let document = document.value();
         let about = document["info"]["description"].as_str().unwrap_or_default();
         tags.push(json!({ "name": &**service, "description": about }));
         add(&mut own, service, document, routes);

@@ -55,6 +55,8 @@ pub fn kind(aggregate: Aggregate) -> &'static str {
 }
 
 /// Adds to an operation what its route asks of a client, and what the gateway answers who does not have it.
+///
+/// The operation is ours, or of a document that `document.rs` has read: so it and its answers are objects.
 pub fn guard(operation: &mut Value, route: &Route) {
     let way = |scheme: &str| json!({ scheme: route.scopes });
     let ways = match route.access {

@@ -4,9 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::future::join_all;
 use serde_json::Value;
-use upstream::Deadline;
 
-use crate::{gateway::Worker, route::Target, route::table::Table};
+use crate::{gateway::Worker, openapi::document::Document, route::Target, route::table::Table};
 
 /// Ours have 10 to 20 KiB; more from one service is taken for a mistake.
 const MOST_BYTES: usize = 256 * 1024;
@@ -14,19 +13,19 @@ const MOST_BYTES: usize = 256 * 1024;
 /// The services' own documents, by their names.
 #[derive(Default)]
 pub struct Parts {
-    pub known: BTreeMap<Arc<str>, Value>,
+    pub known: BTreeMap<Arc<str>, Document>,
     /// Who was asked and has never said anything.
     pub missing: Vec<Arc<str>>,
 }
 
 impl Parts {
     /// Asks every service that a route leads to; whether all of them answered.
-    pub async fn renew(&mut self, worker: &Worker, deadline: Deadline) -> bool {
+    pub async fn renew(&mut self, worker: &Worker) -> bool {
         let gateway = &worker.gateway;
         let services = gateway.upstreams.keys();
         let services = services.filter(|name| leads_to(&gateway.routes, name));
         let ask = |name: Arc<str>| async move {
-            let told = ask(worker, &name, deadline).await;
+            let told = ask(worker, &name).await;
             (name, told)
         };
         let told = join_all(services.cloned().map(ask)).await;
@@ -38,7 +37,7 @@ impl Parts {
         complete
     }
 
-    fn take(&mut self, told: Vec<(Arc<str>, Option<Value>)>) {
+    fn take(&mut self, told: Vec<(Arc<str>, Option<Document>)>) {
         self.missing.clear();
         for (name, told) in told {
             match told {
@@ -56,12 +55,16 @@ fn leads_to(routes: &Table, service: &str) -> bool {
     routes.iter().any(|route| leads(&route.target))
 }
 
-async fn ask(worker: &Worker, name: &str, deadline: Deadline) -> Option<Value> {
+/// Within the time that every call of that service has: a document that lacks a part because whoever asked was in haste would be everybody's.
+async fn ask(worker: &Worker, name: &str) -> Option<Document> {
     let (_, transport) = worker.upstream(name);
     let request = transport.calls.get(service::openapi::PATH);
-    let refused = match request.deadline(deadline).send::<Value>().await {
-        Ok(document) if document.to_string().len() <= MOST_BYTES => return Some(document),
-        Ok(_) => "too_long".to_owned(),
+    let refused = match request.send::<Value>().await {
+        Ok(told) if told.to_string().len() > MOST_BYTES => "too_long".to_owned(),
+        Ok(told) => match Document::read(told) {
+            Some(document) => return Some(document),
+            None => "wrong_shape".to_owned(),
+        },
         Err(error) => error.code.to_string(),
     };
     tracing::warn!(
@@ -79,20 +82,21 @@ mod tests {
 
     #[test]
     fn who_is_away_keeps_its_part_and_who_never_was_there_is_missing() {
+        let told = |title: &str| Document::read(json!({ "info": { "title": title } }));
         let mut parts = Parts::default();
         parts.take(vec![
-            ("users".into(), Some(json!(1))),
+            ("users".into(), told("users")),
             ("orders".into(), None),
         ]);
         assert_eq!(parts.missing, ["orders".into()]);
         parts.take(vec![
             ("users".into(), None),
-            ("orders".into(), Some(json!(2))),
+            ("orders".into(), told("orders")),
         ]);
         assert!(parts.missing.is_empty());
-        assert_eq!(
-            (&parts.known["users"], &parts.known["orders"]),
-            (&json!(1), &json!(2))
-        );
+        for (name, document) in &parts.known {
+            assert_eq!(document.value()["info"]["title"], **name);
+        }
+        assert_eq!(parts.known.len(), 2);
     }
 }

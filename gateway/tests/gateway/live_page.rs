@@ -170,6 +170,15 @@ fn nothing_that_a_client_wrote_is_remembered() {
 }
 
 #[test]
+fn what_is_told_names_the_process_whose_numbers_they_are() {
+    let rig = Rig::in_front_of(&Upstream::well());
+    let (_, status) = look(&rig, "/gateway/status");
+    let (_, requests) = look(&rig, "/gateway/requests");
+    assert!(status["instance"].is_string(), "{status}");
+    assert_eq!(requests["instance"], status["instance"]);
+}
+
+#[test]
 fn what_is_remembered_is_bounded() {
     let rig = Rig::in_front_of(&Upstream::well());
     let mut wire = rig.connect();

@@ -5,15 +5,25 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::{
-    rig::Rig,
+    rig::{Rig, request},
     uncrowded,
     upstream::{Then, Upstream, ok},
+    wire::{Wire, eventually},
 };
 
 /// A service that says this of itself.
 fn telling(document: Value) -> Upstream {
     Upstream::playing(move |turn| {
         assert_eq!(turn.seen.line, "GET /openapi.json HTTP/1.1");
+        turn.write(ok(&document.to_string()).as_bytes());
+        Then::Keep
+    })
+}
+
+/// The same, once the test opens its gate.
+fn telling_later(document: Value) -> Upstream {
+    Upstream::playing(move |turn| {
+        turn.wait_at_the_gate();
         turn.write(ok(&document.to_string()).as_bytes());
         Then::Keep
     })
@@ -61,6 +71,19 @@ fn joined(rig: &Rig) -> (u16, Option<String>, Value) {
     let answer = rig.get("/api/openapi.json");
     let complete = answer.header("x-gateway-complete").map(str::to_owned);
     (answer.status, complete, answer.json())
+}
+
+fn ask(rig: &Rig) -> Wire {
+    let mut wire = rig.connect();
+    wire.send(&request("GET", "/api/openapi.json", &[], b""));
+    wire
+}
+
+fn in_the_gateway(rig: &Rig, number: usize) {
+    eventually(
+        || rig.metric("lictor_gateway_in_flight", &[]),
+        |places| *places == number as f64,
+    );
 }
 
 /// A rig in which `users` and `orders` are these and nobody else is there.
@@ -135,6 +158,63 @@ fn services_are_asked_once_for_many() {
         assert_eq!(joined(&rig), first);
     }
     assert_eq!(users.seen().len(), 1);
+}
+
+#[test]
+fn a_client_that_leaves_takes_nothing_from_those_who_wait() {
+    let users = telling_later(document("get", "/users/{id}", "well"));
+    let patient = "[routes.openapi]\ntimeout_ms = 20000\n[upstreams.users]\ntimeout_ms = 20000\n";
+    let rig = Rig::with(patient, &[("users", &[users.address]), ("", &[])]);
+    let first = ask(&rig);
+    eventually(|| users.count(), |count| *count == 1);
+    let mut others: Vec<Wire> = (0..3).map(|_| ask(&rig)).collect();
+    in_the_gateway(&rig, 4);
+    drop(first);
+    in_the_gateway(&rig, 3);
+    users.open_gate();
+    for wire in &mut others {
+        let document = wire.answer().json();
+        assert!(document["paths"]["/api/users/{id}"].is_object());
+    }
+    assert_eq!(users.count(), 1);
+}
+
+#[test]
+fn who_cannot_wait_is_told_so_and_leaves_a_whole_document_to_the_next() {
+    let users = telling_later(document("get", "/users/{id}", "well"));
+    let hasty = "[routes.openapi]\ntimeout_ms = 100\n[upstreams.users]\ntimeout_ms = 20000\n";
+    let rig = Rig::with(hasty, &[("users", &[users.address]), ("", &[])]);
+    let refused = rig.get("/api/openapi.json");
+    assert_eq!(
+        (refused.status, refused.code()),
+        (504, "deadline_exceeded".to_owned())
+    );
+    users.open_gate();
+    let first = eventually(
+        || rig.get("/api/openapi.json"),
+        |answer| answer.status == 200,
+    );
+    assert!(first.json()["paths"]["/api/users/{id}"].is_object());
+    assert_eq!(users.count(), 1);
+}
+
+#[test]
+fn a_service_that_says_no_document_is_left_out_and_the_others_are_told() {
+    for wrong in [
+        json!({ "paths": { "/users/{id}": { "get": { "responses": [{ "status": 200 }] } } } }),
+        json!({ "paths": { "/users/{id}": { "get": "show" } } }),
+        json!({ "paths": ["/users/{id}"] }),
+        json!(["openapi"]),
+    ] {
+        let users = telling(wrong.clone());
+        let orders = telling(document("get", "/orders/{id}", "sent"));
+        let (status, complete, document) = joined(&rig(&users, &orders));
+        assert_eq!((status, complete.as_deref()), (200, Some("false")));
+        let missing = document["x-lictor-missing"].as_array().unwrap();
+        assert!(missing.contains(&json!("users")), "{wrong}");
+        assert!(document["paths"]["/api/orders/{id}"].is_object(), "{wrong}");
+        contract::valid(&document);
+    }
 }
 
 #[test]

@@ -286,7 +286,13 @@ function row(request, now) {
 
 /** A request never changes once it is here: rows are made once, the new ones go on top. */
 const rows = new Map();
-let latest = { kept: 0, seen: 0, requests: [] };
+let latest = { instance: null, kept: 0, seen: 0, requests: [] };
+
+/** A gateway that was started anew counts from 1 again: its requests are none of those that have rows. */
+function learn(seen) {
+  if (seen.instance !== latest.instance) rows.clear();
+  latest = seen;
+}
 
 function requests() {
   const list = at("list");
@@ -333,7 +339,7 @@ async function look() {
     breakers(upstreams);
     limits(status.limits);
     if (!at("hold").checked) {
-      latest = seen;
+      learn(seen);
       requests();
     }
     fresh = Date.now();
