@@ -5,7 +5,8 @@
 //! instead of waiting; and the writers of one process take turns in the order in which they came,
 //! because SQLite's own wait is a lottery that somebody loses under load. How it is opened is in
 //! `open.rs`; how long anything here may take, in `patience.rs`: `store.wait_ms`, and never longer
-//! than the request for which it is done. What is counted is in `metrics.rs`.
+//! than the request for which it is done; `transaction.rs` is for a database that does not answer at all.
+//! What is counted is in `metrics.rs`.
 
 mod dialect;
 mod lock;
@@ -13,6 +14,7 @@ mod metrics;
 mod open;
 mod patience;
 mod statements;
+mod transaction;
 
 pub(crate) use patience::is_out_of_time;
 pub use statements::Statements;
@@ -22,14 +24,20 @@ use dialect::Dialect;
 use metrics::{Awaited, Metrics, Operation};
 use patience::Patience;
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, SqlStr, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool};
 use std::convert::Infallible;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::sleep;
+use transaction::Transaction;
+
+/// What the database may take to begin or roll back beyond `store.wait_ms`, the most that it is told to
+/// wait for a lock or work on a statement: it gives up by itself by then, and what has still not answered
+/// is frozen or gone.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Between two tries to hold one more connection of a pool that is closing.
 const HOLD_AGAIN: Duration = Duration::from_millis(100);
@@ -48,9 +56,8 @@ pub struct Store {
 /// A transaction that may write; dropped without [`Write::commit`], it never happened.
 #[derive(Debug)]
 pub struct Write {
-    transaction: Transaction<'static, Any>,
+    transaction: Transaction,
     operation: Operation,
-    _turn: OwnedSemaphorePermit,
 }
 
 impl Store {
@@ -75,16 +82,15 @@ impl Store {
         let operation = self.metrics.transaction();
         let begun = async {
             let begin = self.dialect.begin(patience.left()?);
-            let begun = begin_to_its_end(connection, begin, turn).await;
+            let begun = Transaction::begin(connection, turn, begin, self.wait + GRACE).await;
             let begun = begun.map_err(|error| patience.blame(error))?;
             self.slow(&patience).await?;
             Ok(begun)
         };
         match begun.await {
-            Ok((transaction, turn)) => Ok(Write {
+            Ok(transaction) => Ok(Write {
                 transaction,
                 operation,
-                _turn: turn,
             }),
             Err(error) => operation.ended(Err(error)),
         }
@@ -161,21 +167,6 @@ impl Store {
     pub(crate) async fn close(&self) {
         self.pool.close().await;
     }
-}
-
-/// Begins a transaction whether or not anybody still waits for it. Half begun it would go back to the
-/// pool on PostgreSQL, where the next one to use the connection would be inside it; begun, it is rolled
-/// back when nobody takes it.
-async fn begin_to_its_end(
-    connection: PoolConnection<Any>,
-    begin: SqlStr,
-    turn: OwnedSemaphorePermit,
-) -> Result<(Transaction<'static, Any>, OwnedSemaphorePermit), sqlx::Error> {
-    let begun = tokio::spawn(async move {
-        let transaction = Transaction::begin(connection, Some(begin)).await?;
-        Ok((transaction, turn))
-    });
-    begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }
 
 impl Write {
