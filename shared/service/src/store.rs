@@ -15,21 +15,22 @@ mod open;
 mod patience;
 mod statements;
 mod transaction;
+mod write;
 
 pub(crate) use patience::is_out_of_time;
 pub use statements::Statements;
+pub use write::Write;
 
 use crate::faults::{Faults, Kind};
 use dialect::Dialect;
 use metrics::{Awaited, Metrics, Operation};
 use patience::Patience;
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool};
+use sqlx::{Any, AnyPool};
 use std::convert::Infallible;
 use std::future::Future;
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use transaction::Transaction;
@@ -53,13 +54,6 @@ pub struct Store {
     metrics: Metrics,
 }
 
-/// A transaction that may write; dropped without [`Write::commit`], it never happened.
-#[derive(Debug)]
-pub struct Write {
-    transaction: Transaction,
-    operation: Operation,
-}
-
 impl Store {
     /// For single statements, each in a transaction of its own.
     pub fn pool(&self) -> Statements<'_> {
@@ -79,7 +73,7 @@ impl Store {
         };
         let turn = self.wait(&patience, Awaited::Turn, turn).await?;
         let connection = self.acquire(&patience).await?;
-        let operation = self.metrics.transaction();
+        let operation = self.metrics.operations.transaction();
         let begun = async {
             let begin = self.dialect.begin(patience.left()?);
             let begun = Transaction::begin(connection, turn, begin, self.wait + GRACE).await;
@@ -88,10 +82,7 @@ impl Store {
             Ok(begun)
         };
         match begun.await {
-            Ok(transaction) => Ok(Write {
-                transaction,
-                operation,
-            }),
+            Ok(transaction) => Ok(Write::new(transaction, operation)),
             Err(error) => operation.ended(Err(error)),
         }
     }
@@ -108,7 +99,7 @@ impl Store {
         sql: &str,
     ) -> Result<(PoolConnection<Any>, Operation), sqlx::Error> {
         let mut connection = self.acquire(patience).await?;
-        let operation = self.metrics.statement(sql);
+        let operation = self.metrics.operations.statement(sql);
         let told = async {
             if let Some(limit) = self.dialect.limit(sql, patience.left()?) {
                 sqlx::raw_sql(limit).execute(&mut *connection).await?;
@@ -132,10 +123,8 @@ impl Store {
         awaited: Awaited,
         coming: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
-        let since = Instant::now();
-        let came = patience.wait(coming).await;
-        self.metrics.waited(awaited, since, &came);
-        came
+        let waiting = self.metrics.waits.begin(awaited);
+        waiting.ended(patience.wait(coming).await)
     }
 
     fn patience(&self) -> Patience {
@@ -166,30 +155,6 @@ impl Store {
     /// Waits for what runs and closes every connection.
     pub(crate) async fn close(&self) {
         self.pool.close().await;
-    }
-}
-
-impl Write {
-    /// Makes it so.
-    ///
-    /// # Errors
-    /// What the database says; then nothing was written.
-    pub async fn commit(self) -> Result<(), sqlx::Error> {
-        self.operation.ended(self.transaction.commit().await)
-    }
-}
-
-impl Deref for Write {
-    type Target = AnyConnection;
-
-    fn deref(&self) -> &AnyConnection {
-        &self.transaction
-    }
-}
-
-impl DerefMut for Write {
-    fn deref_mut(&mut self) -> &mut AnyConnection {
-        &mut self.transaction
     }
 }
 
