@@ -28,10 +28,10 @@ pub enum Reserved {
 }
 
 impl Ledger {
-    pub fn new(store: Store, ttl: Duration) -> Self {
+    pub fn new(store: Store, sweep: Sweep, ttl: Duration) -> Self {
         Self {
-            sweep: Sweep::new(store.clone()),
             store,
+            sweep,
             ttl_ms: i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX / 2),
         }
     }
@@ -45,12 +45,24 @@ impl Ledger {
     /// `reservation_in_progress` (somebody else changed it at this moment).
     pub async fn reserve(&self, request: &Request) -> Result<Reserved, Error> {
         match self.hold_all(request).await {
-            Err(short) if short.code() == OUT_OF_STOCK => {
-                self.sweep.give_back_expired().await?;
-                // Also when it found nothing: somebody else may have given it back just before.
-                self.hold_all(request).await
-            }
+            Err(short) if short.code() == OUT_OF_STOCK => self.hold_what_ran_out(request).await,
             answer => answer,
+        }
+    }
+
+    /// Some is given back, then it tries again, in turn: never more is swept than it takes, because
+    /// a long backlog would use up the caller's time.
+    async fn hold_what_ran_out(&self, request: &Request) -> Result<Reserved, Error> {
+        let mut more = self.sweep.any_expired().await?;
+        loop {
+            if more {
+                more = self.sweep.give_back_some().await?;
+            }
+            // Also when nothing had run out: somebody else may have given it back just before.
+            match self.hold_all(request).await {
+                Err(short) if more && short.code() == OUT_OF_STOCK => {}
+                answer => return answer,
+            }
         }
     }
 

@@ -80,12 +80,13 @@ pub async fn open(store: Store, settings: Settings) -> Result<App, StartError> {
     }
     let audit = Data::new(Audit::new(store.clone()));
     let shelf = Data::new(Shelf::new(store.clone()));
+    let sweep = Sweep::new(store.clone());
     let ledger = Data::new(Ledger::new(
-        store.clone(),
+        store,
+        sweep.clone(),
         Duration::from_millis(settings.reservations.ttl_ms),
     ));
     let pause = Duration::from_millis(settings.reservations.sweep_ms);
-    let sweep = Sweep::new(store).run(pause);
     let routes = move |config: &mut ServiceConfig| {
         config
             .app_data(shelf.clone())
@@ -95,5 +96,5 @@ pub async fn open(store: Store, settings: Settings) -> Result<App, StartError> {
     };
     Ok(App::public(routes)
         .described(routes::Api::openapi())
-        .task(sweep))
+        .task(sweep.run(pause)))
 }

@@ -1,27 +1,25 @@
 //! Gives back the pieces of reservations that ran out: every few seconds beside the requests, and at
 //! once when somebody finds too little.
 //!
-//! A batch is one transaction, and the other writers come between two of them. Whether a reservation has
-//! run out is decided by the `UPDATE` that ends it: it may have been paid, asked for again, or swept by
-//! another instance since it was seen.
+//! A batch is one transaction, and the other writers come between two of them. One of them runs at a time
+//! in a process: a crowd that finds an item sold out would otherwise queue for the turn to write, each to
+//! sweep what the first of them has swept. Whether a reservation has run out is decided by the `UPDATE`
+//! that ends it: it may have been paid, asked for again, or swept by another instance since it was seen.
 
 use crate::clock::now_ms;
 use crate::pieces::give_back;
 use crate::reservation::OrderId;
 use service::{Error, Store, Write};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 
-/// Sweeps the reservations of this store; clones share it.
+/// Sweeps the reservations of this store; clones share it, and take turns.
 #[derive(Clone)]
 pub struct Sweep {
     store: Store,
-}
-
-/// What one transaction came to.
-struct Batch {
-    given_back: u64,
-    /// As many were due as fit in; there may be more.
-    full: bool,
+    /// Held by whoever sweeps: whether the last batch left anything to do.
+    more: Arc<Mutex<bool>>,
 }
 
 /// Reservations given back in one transaction; the other writers wait until it is through.
@@ -29,14 +27,17 @@ const BATCH: usize = 100;
 
 impl Sweep {
     pub fn new(store: Store) -> Self {
-        Self { store }
+        Self {
+            store,
+            more: Arc::default(),
+        }
     }
 
     /// For as long as the process lives.
     pub async fn run(self, pause: Duration) {
         loop {
             tokio::time::sleep(pause).await;
-            match self.give_back_expired().await {
+            match self.give_back_all().await {
                 Ok(0) => {}
                 Ok(given_back) => tracing::info!(given_back, "reservations ran out"),
                 Err(error) => {
@@ -46,22 +47,34 @@ impl Sweep {
         }
     }
 
+    /// Gives back one batch, or waits for the one that somebody else is at; answers whether there may
+    /// be more.
+    pub async fn give_back_some(&self) -> Result<bool, Error> {
+        match self.more.try_lock() {
+            Ok(mut more) => {
+                self.batch(&mut more).await?;
+                Ok(*more)
+            }
+            Err(_) => Ok(*self.more.lock().await),
+        }
+    }
+
     /// Gives back all that ran out; answers how many reservations that were. Given up half-way, whole
     /// batches stay given back.
-    pub async fn give_back_expired(&self) -> Result<u64, Error> {
+    async fn give_back_all(&self) -> Result<usize, Error> {
         let mut given_back = 0;
-        // A look takes no turn from those who write, and mostly finds nothing.
-        while self.any_expired().await? {
-            let batch = self.batch().await?;
-            given_back += batch.given_back;
-            if !batch.full {
-                break;
-            }
+        let mut any = self.any_expired().await?;
+        while any {
+            // Let go between two batches, so that a request never waits for more than one.
+            let mut more = self.more.lock().await;
+            given_back += self.batch(&mut more).await?;
+            any = *more;
         }
         Ok(given_back)
     }
 
-    async fn any_expired(&self) -> Result<bool, Error> {
+    /// A look takes no turn from those who write, and mostly finds nothing.
+    pub async fn any_expired(&self) -> Result<bool, Error> {
         let any: Option<(String,)> = sqlx::query_as(
             "SELECT order_id FROM reservations WHERE status = 'held' AND expires_at_ms <= $1 LIMIT 1",
         )
@@ -71,7 +84,11 @@ impl Sweep {
         Ok(any.is_some())
     }
 
-    async fn batch(&self) -> Result<Batch, Error> {
+    /// Answers how many were given back. As many due as fit in leave more to do, also when another
+    /// instance was faster with some of them.
+    async fn batch(&self, more: &mut bool) -> Result<usize, Error> {
+        // Until it is known, and if this is given up half-way.
+        *more = true;
         let now = now_ms();
         let mut write = self.store.write().await?;
         let due: Vec<(String,)> = sqlx::query_as(
@@ -98,8 +115,8 @@ impl Sweep {
         }
         give_back(&mut write, &expired).await?;
         write.commit().await?;
-        let given_back = expired.len() as u64;
-        Ok(Batch { given_back, full })
+        *more = full;
+        Ok(expired.len())
     }
 }
 

@@ -18,8 +18,8 @@ use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::EncodePrivateKey;
 use jsonwebtoken::EncodingKey;
 use serde::{Deserialize, Serialize};
-use service::{BadValue, Error, Store};
-use sqlx::{Any, AnyConnection, Executor};
+use service::{BadValue, Error, Store, Write};
+use sqlx::{Any, Executor};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -191,11 +191,7 @@ impl Keys {
 }
 
 /// Makes a key for this generation, unless it has one.
-async fn insert(
-    connection: &mut AnyConnection,
-    generation: i64,
-    signs_from_ms: i64,
-) -> Result<bool, Error> {
+async fn insert(write: &mut Write, generation: i64, signs_from_ms: i64) -> Result<bool, Error> {
     let fresh = SigningKey::from_bytes(&rand::random());
     let secret = fresh.to_pkcs8_der().map_err(Error::internal)?;
     let inserted = sqlx::query(
@@ -208,7 +204,7 @@ async fn insert(
     .bind(URL_SAFE_NO_PAD.encode(fresh.verifying_key().as_bytes()))
     .bind(now_ms())
     .bind(signs_from_ms)
-    .execute(connection)
+    .execute(&mut **write)
     .await?;
     Ok(inserted.rows_affected() == 1)
 }

@@ -5,7 +5,8 @@
 //! instead of waiting; and the writers of one process take turns in the order in which they came,
 //! because SQLite's own wait is a lottery that somebody loses under load. How it is opened is in
 //! `open.rs`; how long anything here may take, in `patience.rs`: `store.wait_ms`, and never longer
-//! than the request for which it is done. What is counted is in `metrics.rs`.
+//! than the request for which it is done; `transaction.rs` is for a database that does not answer at all.
+//! What is counted is in `metrics.rs`.
 
 mod dialect;
 mod lock;
@@ -13,23 +14,31 @@ mod metrics;
 mod open;
 mod patience;
 mod statements;
+mod transaction;
+mod write;
 
 pub(crate) use patience::is_out_of_time;
 pub use statements::Statements;
+pub use write::Write;
 
 use crate::faults::{Faults, Kind};
 use dialect::Dialect;
 use metrics::{Awaited, Metrics, Operation};
 use patience::Patience;
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, SqlStr, Transaction};
+use sqlx::{Any, AnyPool};
 use std::convert::Infallible;
 use std::future::Future;
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::time::sleep;
+use transaction::Transaction;
+
+/// What the database may take to begin or roll back beyond `store.wait_ms`, the most that it is told to
+/// wait for a lock or work on a statement: it gives up by itself by then, and what has still not answered
+/// is frozen or gone.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Between two tries to hold one more connection of a pool that is closing.
 const HOLD_AGAIN: Duration = Duration::from_millis(100);
@@ -43,14 +52,6 @@ pub struct Store {
     wait: Duration,
     faults: Faults,
     metrics: Metrics,
-}
-
-/// A transaction that may write; dropped without [`Write::commit`], it never happened.
-#[derive(Debug)]
-pub struct Write {
-    transaction: Transaction<'static, Any>,
-    operation: Operation,
-    _turn: OwnedSemaphorePermit,
 }
 
 impl Store {
@@ -72,20 +73,16 @@ impl Store {
         };
         let turn = self.wait(&patience, Awaited::Turn, turn).await?;
         let connection = self.acquire(&patience).await?;
-        let operation = self.metrics.transaction();
+        let operation = self.metrics.operations.transaction();
         let begun = async {
             let begin = self.dialect.begin(patience.left()?);
-            let begun = begin_to_its_end(connection, begin, turn).await;
+            let begun = Transaction::begin(connection, turn, begin, self.wait + GRACE).await;
             let begun = begun.map_err(|error| patience.blame(error))?;
             self.slow(&patience).await?;
             Ok(begun)
         };
         match begun.await {
-            Ok((transaction, turn)) => Ok(Write {
-                transaction,
-                operation,
-                _turn: turn,
-            }),
+            Ok(transaction) => Ok(Write::new(transaction, operation)),
             Err(error) => operation.ended(Err(error)),
         }
     }
@@ -102,7 +99,7 @@ impl Store {
         sql: &str,
     ) -> Result<(PoolConnection<Any>, Operation), sqlx::Error> {
         let mut connection = self.acquire(patience).await?;
-        let operation = self.metrics.statement(sql);
+        let operation = self.metrics.operations.statement(sql);
         let told = async {
             if let Some(limit) = self.dialect.limit(sql, patience.left()?) {
                 sqlx::raw_sql(limit).execute(&mut *connection).await?;
@@ -126,10 +123,8 @@ impl Store {
         awaited: Awaited,
         coming: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
-        let since = Instant::now();
-        let came = patience.wait(coming).await;
-        self.metrics.waited(awaited, since, &came);
-        came
+        let waiting = self.metrics.waits.begin(awaited);
+        waiting.ended(patience.wait(coming).await)
     }
 
     fn patience(&self) -> Patience {
@@ -160,45 +155,6 @@ impl Store {
     /// Waits for what runs and closes every connection.
     pub(crate) async fn close(&self) {
         self.pool.close().await;
-    }
-}
-
-/// Begins a transaction whether or not anybody still waits for it. Half begun it would go back to the
-/// pool on PostgreSQL, where the next one to use the connection would be inside it; begun, it is rolled
-/// back when nobody takes it.
-async fn begin_to_its_end(
-    connection: PoolConnection<Any>,
-    begin: SqlStr,
-    turn: OwnedSemaphorePermit,
-) -> Result<(Transaction<'static, Any>, OwnedSemaphorePermit), sqlx::Error> {
-    let begun = tokio::spawn(async move {
-        let transaction = Transaction::begin(connection, Some(begin)).await?;
-        Ok((transaction, turn))
-    });
-    begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
-}
-
-impl Write {
-    /// Makes it so.
-    ///
-    /// # Errors
-    /// What the database says; then nothing was written.
-    pub async fn commit(self) -> Result<(), sqlx::Error> {
-        self.operation.ended(self.transaction.commit().await)
-    }
-}
-
-impl Deref for Write {
-    type Target = AnyConnection;
-
-    fn deref(&self) -> &AnyConnection {
-        &self.transaction
-    }
-}
-
-impl DerefMut for Write {
-    fn deref_mut(&mut self) -> &mut AnyConnection {
-        &mut self.transaction
     }
 }
 

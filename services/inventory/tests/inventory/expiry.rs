@@ -1,6 +1,7 @@
 //! What is never paid comes back.
 
-use crate::api::{Answer, Api, directory, settings_with};
+use crate::api::{Answer, Api, directory, settings, settings_with};
+use futures_util::future::join_all;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -46,6 +47,18 @@ async fn who_asks_again_for_what_is_held_has_the_whole_time_anew() {
     assert_eq!(api.counts("A").await, (10, 4, 6), "held once");
 }
 
+/// So many orders hold a piece of A each and two of B, and their time is up.
+async fn backlog(api: &Api, orders: u32) {
+    let pieces = i64::from(orders);
+    api.stock("A", pieces).await;
+    api.stock("B", pieces * 2).await;
+    for n in 0..orders {
+        let made = api.reserve(n, &[("A", 1), ("B", 2)]).await;
+        assert_eq!(made.status, 201, "{made:?}");
+    }
+    api.ran_out(orders - 1).await;
+}
+
 #[actix_web::test]
 async fn all_that_ran_out_is_given_back_to_the_one_who_finds_too_little() {
     // More than two batches of a sweep.
@@ -53,17 +66,37 @@ async fn all_that_ran_out_is_given_back_to_the_one_who_finds_too_little() {
     let directory = directory();
     let api = Api::start(&directory, settings_with(1, NEVER_MS)).await;
     let all = i64::from(ORDERS);
-    api.stock("A", all).await;
-    api.stock("B", all * 2).await;
-    for n in 0..ORDERS {
-        let made = api.reserve(n, &[("A", 1), ("B", 2)]).await;
-        assert_eq!(made.status, 201, "{made:?}");
-    }
-    api.ran_out(ORDERS - 1).await;
+    backlog(&api, ORDERS).await;
     let answer = api.reserve(ORDERS, &[("A", all), ("B", 1)]).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     assert_eq!(api.counts("A").await, (all, all, 0));
     assert_eq!(api.counts("B").await, (2 * all, 1, 2 * all - 1));
+}
+
+#[actix_web::test]
+async fn whoever_finds_too_little_sweeps_no_more_than_it_takes() {
+    let directory = directory();
+    let api = Api::start(&directory, settings_with(1, NEVER_MS)).await;
+    backlog(&api, 230).await;
+    assert_eq!(api.reserve(230, &[("A", 1)]).await.status, 201);
+    assert_eq!(
+        api.counts("A").await,
+        (230, 131, 99),
+        "one batch of a hundred came back, and one piece of it is taken"
+    );
+}
+
+#[actix_web::test]
+async fn a_crowd_that_finds_too_little_has_all_that_ran_out_and_then_is_told_so() {
+    let directory = directory();
+    let before = Api::start(&directory, settings_with(1, NEVER_MS)).await;
+    backlog(&before, 230).await;
+    let api = Api::start(&directory, settings()).await;
+    let buy = async |n: u32| api.reserve(n, &[("A", 5)]).await.status;
+    let answers = join_all((1_000..1_060).map(buy)).await;
+    let count = |status: u16| answers.iter().filter(|&&told| told == status).count();
+    assert_eq!((count(201), count(409)), (46, 14), "{answers:?}");
+    assert_eq!(api.counts("A").await, (230, 230, 0));
 }
 
 #[actix_web::test]

@@ -19,7 +19,8 @@ impl Dialect {
     }
 
     /// Begins a transaction that may write. On SQLite `left` bounds the wait for the lock, on
-    /// PostgreSQL each statement; the whole is bounded by its request, which drops it.
+    /// PostgreSQL each statement; the whole is bounded by its request, which drops it, and the beginning
+    /// by `transaction.rs`.
     pub(super) fn begin(self, left: Duration) -> SqlStr {
         let left = millis(left);
         let words = match self {

@@ -1,0 +1,112 @@
+//! A transaction that may write, as services see it: one operation of the metrics, from its begin to its
+//! commit, with what the database says in between.
+
+use super::metrics::Operation;
+use super::transaction::Transaction;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
+use sqlx::any::{AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo};
+use sqlx::{Any, Describe, Either, Error, Execute, Executor, SqlStr};
+use std::ops::{Deref, DerefMut};
+
+/// A transaction that may write; dropped without [`Write::commit`], it never happened.
+#[derive(Debug)]
+pub struct Write {
+    inside: Inside,
+}
+
+/// What the statements of a [`Write`] are executed on: its connection, and whoever counts its errors.
+#[derive(Debug)]
+pub struct Inside {
+    transaction: Transaction,
+    operation: Operation,
+}
+
+impl Write {
+    pub(super) fn new(transaction: Transaction, operation: Operation) -> Self {
+        Self {
+            inside: Inside {
+                transaction,
+                operation,
+            },
+        }
+    }
+
+    /// Makes it so.
+    ///
+    /// # Errors
+    /// What the database says; then nothing was written.
+    pub async fn commit(self) -> Result<(), Error> {
+        let Inside {
+            transaction,
+            operation,
+        } = self.inside;
+        operation.ended(transaction.commit().await)
+    }
+}
+
+impl Deref for Write {
+    type Target = Inside;
+
+    fn deref(&self) -> &Inside {
+        &self.inside
+    }
+}
+
+impl DerefMut for Write {
+    fn deref_mut(&mut self) -> &mut Inside {
+        &mut self.inside
+    }
+}
+
+impl<'c> Executor<'c> for &'c mut Inside {
+    type Database = Any;
+
+    fn fetch_many<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, Result<Either<AnyQueryResult, AnyRow>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Any>,
+    {
+        let rows = self.transaction.fetch_many(query);
+        rows.inspect_err(|error| self.operation.failed(error))
+            .boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<AnyRow>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Any>,
+    {
+        let row = self.transaction.fetch_optional(query);
+        row.inspect_err(|error| self.operation.failed(error))
+            .boxed()
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        types: &'e [AnyTypeInfo],
+    ) -> BoxFuture<'e, Result<AnyStatement, Error>>
+    where
+        'c: 'e,
+    {
+        let statement = self.transaction.prepare_with(sql, types);
+        statement
+            .inspect_err(|error| self.operation.failed(error))
+            .boxed()
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Any>, Error>>
+    where
+        'c: 'e,
+    {
+        let described = self.transaction.describe(sql);
+        described
+            .inspect_err(|error| self.operation.failed(error))
+            .boxed()
+    }
+}
