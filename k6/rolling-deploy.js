@@ -62,7 +62,8 @@ export function setup() {
 
 export function restartAll() {
   const running = command({ verb: 'status' }).table;
-  const services = running.map(({ name }) => name).filter((name) => !/^(gateway|consul)/.test(name));
+  // An instance of a service has its zone in its name; gateways, Consul and the companions have none.
+  const services = running.map(({ name }) => name).filter((name) => /-[a-z]\d+$/.test(name));
   for (const instance of services) {
     command({ verb: 'restart', instance });
     stepsDone.add(1, { step: 'restarted' });
