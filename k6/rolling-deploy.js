@@ -4,6 +4,7 @@
 import { done, everywhere, only, SIGN_IN_MS } from './lib/promises.js';
 import { assertFacts, factsHold } from './lib/facts.js';
 import { grew } from './lib/prometheus.js';
+import { SERVICES } from './lib/faults.js';
 import { command, needsRunner } from './lib/runner.js';
 import { stepsDone } from './lib/measures.js';
 import { journey, once, phases } from './lib/phases.js';
@@ -62,8 +63,8 @@ export function setup() {
 
 export function restartAll() {
   const running = command({ verb: 'status' }).table;
-  // An instance of a service has its zone in its name; gateways, Consul and the companions have none.
-  const services = running.map(({ name }) => name).filter((name) => /-[a-z]\d+$/.test(name));
+  // Not the gateways, Consul, nor what looks on.
+  const services = running.map(({ name }) => name).filter((name) => SERVICES.some((service) => name.startsWith(`${service}-`)));
   for (const instance of services) {
     command({ verb: 'restart', instance });
     stepsDone.add(1, { step: 'restarted' });

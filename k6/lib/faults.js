@@ -6,7 +6,7 @@
 import { instances, put, remove } from './store.js';
 
 const KINDS = ['latency', 'error', 'hang', 'drip', 'health', 'connections', 'database', 'down'];
-const SERVICES = ['users', 'orders', 'inventory', 'payments', 'recommendations'];
+export const SERVICES = ['users', 'orders', 'inventory', 'payments', 'recommendations'];
 // A little longer than the phase, should the one that ends it come late.
 const MARGIN_S = 10;
 

@@ -9,8 +9,8 @@ export function run({ scenarios, thresholds }) {
     thresholds: { ...always, ...thresholds },
     // Chosen by the dashboards: one run's series beside another's.
     tags: { testid: TESTID },
-    // A cold system may still be registering; the facts wait for a scrape of the last second.
-    setupTimeout: '90s',
+    // A cold system may still be registering; both ends wait for scrapes (`ready.js`, `facts.js`).
+    setupTimeout: '150s',
     teardownTimeout: '180s',
     summaryTrendStats: ['med', 'p(95)', 'p(99)', 'max', 'count'],
   };

@@ -179,7 +179,7 @@ fn waiting_for_somebody_elses_answer_is_not_the_upstreams_time() {
     for wire in &mut wires {
         assert_eq!(wire.answer().code(), "upstream_timeout");
     }
-    assert!(shop.count() >= 13, "all of them asked");
+    assert!(shop.count() >= 13, "they asked for themselves");
     for name in ["lictor_breaker_transitions_total", "lictor_ejections_total"] {
         assert_eq!(rig.metric(name, &[]), 0.0, "{name}");
     }

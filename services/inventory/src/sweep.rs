@@ -89,8 +89,9 @@ impl Sweep {
     async fn batch(&self, more: &mut bool) -> Result<usize, Error> {
         // Until it is known, and if this is given up half-way.
         *more = true;
-        let now = now_ms();
         let mut write = self.store.write().await?;
+        // Not before: what ran out while this waited for its turn is due as well.
+        let now = now_ms();
         let due: Vec<(String,)> = sqlx::query_as(
             "SELECT order_id FROM reservations WHERE status = 'held' AND expires_at_ms <= $1
              ORDER BY expires_at_ms, order_id LIMIT $2",

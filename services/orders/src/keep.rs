@@ -32,7 +32,7 @@ impl Claims {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            // Waits for its turn to write as long as it takes (`store.wait_ms` at most): who left would come last
+            // Waits for its turn to write as long as the store lets it (`store.wait_ms`): who left would come last
             // again, and a claim that ran out meanwhile is renewed if nobody has taken it.
             if let Err(error) = self.renew(claims).await {
                 let orders = claims.iter().map(|claim| claim.order.id.as_str());
@@ -64,8 +64,8 @@ mod tests {
     use service::testing;
     use tokio::time::sleep;
 
-    const CLAIM: Duration = Duration::from_secs(2);
-    const PAUSE: Duration = Duration::from_millis(2_000 / RENEWALS as u64);
+    const CLAIM: Duration = Duration::from_secs(4);
+    const PAUSE: Duration = Duration::from_millis(4_000 / RENEWALS as u64);
 
     #[tokio::test]
     async fn a_claim_is_kept_where_every_turn_to_write_comes_later_than_the_next_renewal() {
@@ -73,7 +73,7 @@ mod tests {
         let store = testing::store(&MIGRATIONS, &directory.path().join("orders.db")).await;
         let claims = Claims {
             store: store.clone(),
-            claim_ms: 2_000,
+            claim_ms: 4_000,
             stock_keep_ms: 0,
         };
         let new = r#"{"user_id":"usr_01937c6e-5a00-7000-8000-0000000000a1","items":[{"sku":"A","quantity":1}]}"#;
@@ -89,15 +89,15 @@ mod tests {
                 }
             })
         });
-        let twice_its_time = async {
-            for _ in 0..40 {
+        let half_as_long_again = async {
+            for _ in 0..30 {
                 sleep(CLAIM / 20).await;
                 let taken = claims.take(&claim.order).await.unwrap();
                 assert!(taken.is_none(), "it ran out");
             }
         };
         claims
-            .keeping(std::slice::from_ref(&claim), twice_its_time)
+            .keeping(std::slice::from_ref(&claim), half_as_long_again)
             .await;
         for writer in writers {
             writer.abort();

@@ -35,7 +35,7 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use transaction::Transaction;
 
-/// What the database may take to begin or roll back beyond `store.wait_ms`, the most that it is told to
+/// What the database may take for an answer in a transaction beyond `store.wait_ms`, the most that it is told to
 /// wait for a lock or work on a statement: it gives up by itself by then, and what has still not answered
 /// is frozen or gone.
 const GRACE: Duration = Duration::from_secs(1);
@@ -74,15 +74,16 @@ impl Store {
         let turn = self.wait(&patience, Awaited::Turn, turn).await?;
         let connection = self.acquire(&patience).await?;
         let operation = self.metrics.operations.transaction();
+        let limit = self.wait + GRACE;
         let begun = async {
             let begin = self.dialect.begin(patience.left()?);
-            let begun = Transaction::begin(connection, turn, begin, self.wait + GRACE).await;
+            let begun = Transaction::begin(connection, turn, begin, limit).await;
             let begun = begun.map_err(|error| patience.blame(error))?;
             self.slow(&patience).await?;
             Ok(begun)
         };
         match begun.await {
-            Ok(transaction) => Ok(Write::new(transaction, operation)),
+            Ok(transaction) => Ok(Write::new(transaction, operation, limit)),
             Err(error) => operation.ended(Err(error)),
         }
     }

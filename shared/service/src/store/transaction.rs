@@ -3,14 +3,15 @@
 //! sqlx's own gives its connection back whatever came of it. On PostgreSQL one that was left while it
 //! began is inside a transaction when the next one uses it; and a server that is frozen keeps the
 //! connection, the turn to write and the task that waits for its answer for as long as it likes. Here
-//! beginning and rolling back go on when nobody waits for them any more, but for a limited time; a
-//! connection that has not answered by then is closed, and the pool may open another.
+//! beginning and rolling back go on when nobody waits for them any more, and like the commit for a limited
+//! time; a connection that has not answered by then is closed, and the pool may open another.
 
 use crate::error::is_busy;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, Error, SqlSafeStr, SqlStr};
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
@@ -20,6 +21,8 @@ pub(super) struct Transaction {
     /// Its connection and the turn to write, until it is over.
     open: Option<(PoolConnection<Any>, OwnedSemaphorePermit)>,
     limit: Duration,
+    /// Where it is rolled back: the last requests of a worker are dropped outside of its runtime.
+    runtime: Handle,
 }
 
 impl Transaction {
@@ -34,14 +37,18 @@ impl Transaction {
         let begun = tokio::spawn(async move {
             say(&mut connection, words, limit).await?;
             // Rolled back when nobody takes it.
-            let open = Some((connection, turn));
-            Ok(Self { open, limit })
+            Ok(Self {
+                open: Some((connection, turn)),
+                limit,
+                runtime: Handle::current(),
+            })
         });
         begun.await.unwrap_or(Err(Error::WorkerCrashed))
     }
 
     pub(super) async fn commit(mut self) -> Result<(), Error> {
-        sqlx::raw_sql("COMMIT").execute(&mut *self).await?;
+        let (connection, _turn) = self.open.as_mut().expect(OPEN);
+        say(connection, "COMMIT".into_sql_str(), self.limit).await?;
         self.open = None;
         Ok(())
     }
@@ -53,7 +60,7 @@ impl Drop for Transaction {
             return;
         };
         let limit = self.limit;
-        tokio::spawn(async move {
+        self.runtime.spawn(async move {
             // An error has closed the connection, which ends the transaction as well.
             let _said = say(&mut connection, "ROLLBACK".into_sql_str(), limit).await;
             drop((connection, turn));
@@ -61,7 +68,7 @@ impl Drop for Transaction {
     }
 }
 
-/// Begins or rolls back. Where that is not known to have happened, or not to have, the connection is
+/// Begins, commits or rolls back. Where that is not known to have happened, or not to have, the connection is
 /// closed when it is dropped.
 async fn say(
     connection: &mut PoolConnection<Any>,
@@ -207,7 +214,8 @@ mod tests {
     async fn a_roll_back_that_is_never_answered_closes_its_connection() {
         let (server, pool) = Server::start().await;
         let turns = Arc::new(Semaphore::new(1));
-        let begun = begin(&pool, &turns, SOON).await.unwrap();
+        let mut begun = begin(&pool, &turns, NOT_HERE).await.unwrap();
+        begun.limit = SOON;
         server.freeze(true);
         drop(begun);
         server.closes(1).await;
@@ -215,6 +223,23 @@ mod tests {
         let begun = begin(&pool, &turns, NOT_HERE).await.unwrap();
         drop(begun);
         testing::until("the turn", || turns.available_permits() == 1).await;
-        assert_eq!(pool.size(), 1, "what was rolled back in time is kept");
+        // What was rolled back in time is kept.
+        testing::until("an idle connection", || pool.num_idle() == 1).await;
+    }
+
+    #[actix_web::test]
+    async fn a_commit_that_is_never_answered_ends_and_its_connection_is_closed() {
+        let (server, pool) = Server::start().await;
+        let turns = Arc::new(Semaphore::new(1));
+        let mut begun = begin(&pool, &turns, NOT_HERE).await.unwrap();
+        begun.limit = SOON;
+        server.freeze(true);
+        let committed = begun.commit().await;
+        assert!(
+            matches!(committed, Err(Error::PoolTimedOut)),
+            "{committed:?}"
+        );
+        server.closes(1).await;
+        testing::until("the turn", || turns.available_permits() == 1).await;
     }
 }

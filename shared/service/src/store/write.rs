@@ -1,14 +1,17 @@
 //! A transaction that may write, as services see it: one operation of the metrics, from its begin to its
-//! commit, with what the database says in between.
+//! commit, with what the database says in between, if it says it in a limited time.
 
 use super::metrics::Operation;
 use super::transaction::Transaction;
 use futures_util::future::BoxFuture;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
 use sqlx::any::{AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo};
 use sqlx::{Any, Describe, Either, Error, Execute, Executor, SqlStr};
+use std::future::Future;
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// A transaction that may write; dropped without [`Write::commit`], it never happened.
 #[derive(Debug)]
@@ -21,14 +24,17 @@ pub struct Write {
 pub struct Inside {
     transaction: Transaction,
     operation: Operation,
+    /// The most that one answer may take.
+    limit: Duration,
 }
 
 impl Write {
-    pub(super) fn new(transaction: Transaction, operation: Operation) -> Self {
+    pub(super) fn new(transaction: Transaction, operation: Operation, limit: Duration) -> Self {
         Self {
             inside: Inside {
                 transaction,
                 operation,
+                limit,
             },
         }
     }
@@ -36,14 +42,26 @@ impl Write {
     /// Makes it so.
     ///
     /// # Errors
-    /// What the database says; then nothing was written.
+    /// What the database says. Then nothing was written, unless it did not answer.
     pub async fn commit(self) -> Result<(), Error> {
         let Inside {
             transaction,
             operation,
+            ..
         } = self.inside;
         operation.ended(transaction.commit().await)
     }
+}
+
+/// The database's answer. It was told to give up before that: one that does not answer is frozen or gone, and
+/// whoever waits for it may hold what others wait for.
+async fn within<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    timeout(limit, answer)
+        .await
+        .unwrap_or(Err(Error::PoolTimedOut))
 }
 
 impl Deref for Write {
@@ -71,7 +89,12 @@ impl<'c> Executor<'c> for &'c mut Inside {
         'c: 'e,
         E: 'q + Execute<'q, Any>,
     {
+        let limit = self.limit;
         let rows = self.transaction.fetch_many(query);
+        let rows = stream::try_unfold(rows, move |mut rows| async move {
+            let row = within(limit, rows.try_next()).await?;
+            Ok(row.map(|row| (row, rows)))
+        });
         rows.inspect_err(|error| self.operation.failed(error))
             .boxed()
     }
@@ -81,7 +104,7 @@ impl<'c> Executor<'c> for &'c mut Inside {
         'c: 'e,
         E: 'q + Execute<'q, Any>,
     {
-        let row = self.transaction.fetch_optional(query);
+        let row = within(self.limit, self.transaction.fetch_optional(query));
         row.inspect_err(|error| self.operation.failed(error))
             .boxed()
     }
