@@ -8,7 +8,6 @@ const play = cascade({
   fault: { kind: 'down' },
   // Refused at once: the last good answer is as fast as the real one.
   itsReads: {},
-  opensWithin: { orders: 3 },
 });
 
 export const options = play.options;

@@ -17,7 +17,7 @@ const ITS_ROUTES = ['browse', 'stock'];
 // How long it is looked for; the promise is less.
 const LOOKED_FOR_S = 60;
 
-// A scenario's exports. `opensWithin` is from the fault's setting, its way through Consul included: for orders, and for the gateway where its breaker is what helps.
+// A scenario's exports. `opensWithin` is from the fault's setting, its way through Consul included, for the gateway and for orders; none where it is ejection that helps.
 export function cascade({ fault, itsReads, opensWithin }) {
   const played = phases({ baseline: 20, fault: 30, recovery: 30 });
   const lasts = played.fault.to - played.fault.from;
@@ -28,13 +28,8 @@ export function cascade({ fault, itsReads, opensWithin }) {
       query: ({ fault: during }) => inForce(VICTIM, fault.kind, during),
       holds: (active) => active >= 1,
     },
-    ...(opensWithin.gateway === undefined ? ejected() : opened(opensWithin.gateway)),
-    orders_breaker_opened: {
-      promise: `orders' breaker before ${VICTIM} opened, <= ${opensWithin.orders} s after the fault`,
-      query: ({ fault: during }) => firstTransition('orders', VICTIM, during),
-      holds: (after) => after <= opensWithin.orders,
-      unit: 's',
-    },
+    ...(opensWithin === undefined ? ejected('gateway') : opened('gateway', opensWithin.gateway)),
+    ...(opensWithin === undefined ? ejected('orders') : opened('orders', opensWithin.orders)),
     fails_fast: {
       promise: `attempts at ${VICTIM} a second, <= half of those before the fault`,
       query: ({ baseline, fault: during }) => {
@@ -104,11 +99,11 @@ export function cascade({ fault, itsReads, opensWithin }) {
   };
 }
 
-function opened(within) {
+function opened(caller, within) {
   return {
-    gateway_breaker_opened: {
-      promise: `the gateway's breaker before ${VICTIM} opened, <= ${within} s after the fault`,
-      query: ({ fault }) => firstTransition('gateway', VICTIM, fault),
+    [`${caller}_breaker_opened`]: {
+      promise: `breaker of ${caller} before ${VICTIM} opened, <= ${within} s after the fault`,
+      query: ({ fault }) => firstTransition(caller, VICTIM, fault),
       holds: (after) => after <= within,
       unit: 's',
     },
@@ -116,12 +111,12 @@ function opened(within) {
 }
 
 // Where connections are refused, each instance is out after its first refusal, and then there is nobody left whose failures the service's breaker could count.
-function ejected() {
+function ejected(caller) {
   return {
-    gateway_ejected_all: {
-      promise: `instances of ${VICTIM} that the gateway has ejected, all of them (100 %)`,
+    [`${caller}_ejected_all`]: {
+      promise: `instances of ${VICTIM} that ${caller} has ejected, all of them (100 %)`,
       query: ({ fault: { from, to } }) =>
-        `100 * max(max_over_time(lictor_ejected_endpoints{service="gateway",upstream="${VICTIM}"}[${Math.ceil(to - from)}s] @ ${to})) / count(up{service="${VICTIM}"} @ ${from})`,
+        `100 * max(max_over_time(lictor_ejected_endpoints{service="${caller}",upstream="${VICTIM}"}[${Math.ceil(to - from)}s] @ ${to})) / count(up{service="${VICTIM}"} @ ${from})`,
       holds: (percent) => percent >= 100,
       unit: '%',
     },

@@ -94,7 +94,7 @@ async fn screen(stack: &Stack, before_main: Duration, begin: Instant) -> String 
     let watching = stack
         .companions()
         .units()
-        .map(|(unit, address)| format!("  {:9}http://{address}", unit.name()));
+        .map(|(unit, address)| format!("  {:11}http://{address}", unit.name()));
     let watching: Vec<String> = watching.collect();
     let moved = if at.public.port() == Addresses::WELL_KNOWN_PUBLIC {
         ""
@@ -118,18 +118,18 @@ async fn screen(stack: &Stack, before_main: Duration, begin: Instant) -> String 
         ),
         String::new(),
         format!(
-            "  gateway  http://{}   ops http://{}   admin http://{}{moved}",
+            "  gateway    http://{}   ops http://{}   admin http://{}{moved}",
             at.public, at.ops, at.admin
         ),
         format!(
-            "  live     http://{}/   (topology, breakers, limits, the last requests)",
+            "  live       http://{}/   (topology, breakers, limits, the last requests)",
             at.admin
         ),
-        format!("  consul   {}/ui", stack.consul().url()),
+        format!("  consul     {}/ui", stack.consul().url()),
     ];
     let rest = [
-        format!("  logs     {}", stack.place().logs().display()),
-        format!("  keys     {}  {}  admin token {}", keys.demo, keys.load, keys.admin_token),
+        format!("  logs       {}", stack.place().logs().display()),
+        format!("  keys       {}  {}  admin token {}", keys.demo, keys.load, keys.admin_token),
         String::new(),
         format!("  {curl} http://{}/api/inventory/items", at.public),
         format!("  {curl} http://{}/api/dashboard", at.public),
