@@ -3,7 +3,15 @@
 //! The tracer and the subscriber of a process are global, so all tests of a binary share them; each has a trace of its
 //! own, and sees that only.
 
-use std::{future::Future, sync::OnceLock, time::Duration};
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use opentelemetry::{
     Context,
@@ -12,12 +20,21 @@ use opentelemetry::{
         TraceState, TracerProvider,
     },
 };
-use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
+use opentelemetry_sdk::{
+    error::OTelSdkResult,
+    trace::{SdkTracerProvider, SpanData, SpanExporter},
+};
 use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{propagation, start, traces};
 
-static KEPT: OnceLock<InMemorySpanExporter> = OnceLock::new();
+/// The id of the next trace, which may not be zero.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+static KEPT: OnceLock<Kept> = OnceLock::new();
+
+/// The spans that have ended, by trace: a test that looks often must not hold up the others.
+#[derive(Debug, Clone, Default)]
+struct Kept(Arc<Mutex<HashMap<TraceId, Vec<SpanData>>>>);
 
 /// A trace that a test began somewhere else.
 #[derive(Debug)]
@@ -40,11 +57,20 @@ impl Trace {
         Self::with(TraceFlags::NOT_SAMPLED)
     }
 
+    /// The one that a `traceresponse` names, of who believes no incoming context.
+    ///
+    /// # Panics
+    /// It names none.
+    pub fn answered(traceresponse: &str) -> Self {
+        let parent = propagation::parse(traceresponse, "");
+        Self {
+            parent: parent.expect("a traceresponse"),
+        }
+    }
+
     fn with(flags: TraceFlags) -> Self {
-        kept();
-        // As many as there are tests; none may be zero.
-        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
-        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        keep();
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let parent = SpanContext::new(
             TraceId::from(u128::from(number)),
             SpanId::from(number),
@@ -68,8 +94,9 @@ impl Trace {
 
     /// Its spans that have ended, in that order.
     pub fn spans(&self) -> Vec<Ended> {
-        let trace = self.parent.trace_id();
-        ended(|span| span.span_context.trace_id() == trace)
+        let kept = kept().traces();
+        let spans = kept.get(&self.parent.trace_id());
+        spans.into_iter().flatten().cloned().map(Ended).collect()
     }
 
     /// The only one of this name.
@@ -121,26 +148,41 @@ impl Ended {
     }
 }
 
+/// From now on the spans of this process are kept; [`Trace::sampled`] does so too.
+pub fn keep() {
+    kept();
+}
+
 /// Spans of this process that have ended and are called that, whatever their trace.
 pub fn ended_as(name: &str) -> Vec<Ended> {
-    ended(|span| span.name == name)
+    let kept = kept().traces();
+    let named = kept.values().flatten().filter(|span| span.name == name);
+    named.cloned().map(Ended).collect()
 }
 
-fn ended(wanted: impl Fn(&SpanData) -> bool) -> Vec<Ended> {
-    let spans = kept().get_finished_spans();
-    let spans = spans.expect("nothing panics while holding the exporter's lock");
-    spans
-        .into_iter()
-        .filter(|span| wanted(span))
-        .map(Ended)
-        .collect()
+impl Kept {
+    fn traces(&self) -> MutexGuard<'_, HashMap<TraceId, Vec<SpanData>>> {
+        let traces = self.0.lock();
+        traces.expect("nothing panics while holding this lock")
+    }
 }
 
-fn kept() -> &'static InMemorySpanExporter {
+impl SpanExporter for Kept {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let mut traces = self.traces();
+        for span in batch {
+            let trace = traces.entry(span.span_context.trace_id());
+            trace.or_default().push(span);
+        }
+        Ok(())
+    }
+}
+
+fn kept() -> &'static Kept {
     KEPT.get_or_init(|| {
-        let exporter = InMemorySpanExporter::default();
+        let kept = Kept::default();
         let provider = SdkTracerProvider::builder()
-            .with_simple_exporter(exporter.clone())
+            .with_simple_exporter(kept.clone())
             .build();
         let tracer = provider.tracer("lictor");
         tracing_subscriber::registry()
@@ -148,6 +190,6 @@ fn kept() -> &'static InMemorySpanExporter {
             .try_init()
             .expect("a process has one subscriber: this one, or Telemetry's");
         traces::install(tracer);
-        exporter
+        kept
     })
 }

@@ -218,8 +218,8 @@ mod tests {
         trace.run(write).await;
         let whole = trace.span("TRANSACTION");
         assert_eq!((whole.is_client(), whole.failed()), (false, false));
-        let inside: Vec<_> = trace.spans();
-        let inside = inside.iter().filter(|span| span.is_child_of(&whole));
+        let spans = trace.spans();
+        let inside = spans.iter().filter(|span| span.is_child_of(&whole));
         let inside: Vec<_> = inside.map(|span| (span.name(), span.failed())).collect();
         let expected = [
             ("BEGIN", false),
