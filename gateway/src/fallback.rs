@@ -2,7 +2,7 @@
 //!
 //! A fallback stands in for a read that failed on the way or on the upstream's side (refused, cut, late, 5xx); it never hides a client's own mistake or a limit.
 //! The answer says what it is: `X-Gateway-Fallback: cache`, `service` or `static`.
-//! The failure that it hides is in the request's log line.
+//! The failure that it hides is in the request's log line; its trace has the failed attempts, and `lictor.fallback`.
 
 pub mod config;
 pub mod last_good;
@@ -67,6 +67,7 @@ pub async fn or(
                 .gateway
                 .metrics
                 .fell_back(&asked.route.template, source);
+            telemetry::span::annotate("lictor.fallback", source);
             exchange.stood_in = Some((source, code));
             Ok(stand_in)
         }

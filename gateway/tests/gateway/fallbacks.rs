@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use telemetry::testing;
+
 use crate::{
     rig::{OTHER, Rig, request},
     upstream::{Then, Upstream, ok},
@@ -94,6 +96,34 @@ fn the_last_good_answer_stands_in_and_says_what_it_is() {
     );
     assert_eq!(rig.metric("lictor_last_good_entries", &[]), 1.0);
     assert!(rig.metric("lictor_last_good_bytes", &[]) > good.body.len() as f64);
+}
+
+#[test]
+fn the_trace_says_what_stood_in_and_that_a_breaker_was_open() {
+    testing::keep();
+    let orders = Patient::well();
+    let rig = rig(&orders);
+    rig.get("/api/orders");
+    for upstream in rig.gateway.upstreams.values() {
+        let mode = ::upstream::Mode::ForcedOpen;
+        upstream.pool.set_breaker_mode(mode, Instant::now());
+    }
+    let answer = rig.get("/api/orders");
+    assert_eq!(answer.header("x-gateway-fallback"), Some("cache"));
+    let trace = testing::Trace::answered(answer.header("traceresponse").unwrap());
+    // A span is kept when it has ended, a little after the answer.
+    let name = "GET /api/orders";
+    eventually(
+        || trace.spans(),
+        |spans| spans.iter().any(|span| span.name().starts_with(name)),
+    );
+    let spans = trace.spans();
+    let server = spans.iter().find(|span| span.name().starts_with(name));
+    let server = server.unwrap();
+    assert_eq!(server.said("lictor.fallback").as_deref(), Some("cache"));
+    let refused = trace.span("call refused");
+    assert_eq!(refused.said("error.type").as_deref(), Some("circuit_open"));
+    assert!(refused.is_child_of(server));
 }
 
 #[test]

@@ -100,7 +100,11 @@ impl Checkout {
             }
             Ending::Unchecked(settled) => {
                 match self.claims.stand_by(claim, settled.as_ref()).await? {
-                    Standby::Pending(order) => Ok(Outcome::Placed(order)),
+                    Standby::Pending(order) => {
+                        let source = settled.map_or("known_stock", |_| "held_stock");
+                        telemetry::span::annotate("lictor.fallback", source);
+                        Ok(Outcome::Placed(order))
+                    }
                     Standby::Lost => self.lost(&claim.order.id).await,
                     // Inventory is away: undoing waits for it, the client does not.
                     Standby::Refused(refusal) => self.refuse(claim, refusal, undo, None).await,

@@ -16,6 +16,7 @@ use std::future::Future;
 use std::rc::Rc;
 use std::slice::from_ref;
 use std::time::{Duration, Instant};
+use telemetry::span::annotate;
 use tracing::Instrument;
 use upstream::Deadline;
 
@@ -50,13 +51,15 @@ impl Desk {
     ) -> Result<Submitted, Error> {
         let desk = self.clone();
         to_its_end(tracing::info_span!("place order"), async move {
-            match key {
-                Some(key) => desk.submit_once(&key, &new, deadline).await,
+            let submitted = match key {
+                Some(key) => desk.submit_once(&key, &new, deadline).await?,
                 None => {
                     let claim = desk.claims.accept_alone(&new).await?;
-                    desk.place(&claim, deadline).await
+                    desk.place(&claim, deadline).await?
                 }
-            }
+            };
+            show(&submitted.outcome);
+            Ok(submitted)
         })
         .await
     }
@@ -148,6 +151,18 @@ impl Desk {
             replayed: false,
         })
     }
+}
+
+/// The trace says what came of it.
+fn show(outcome: &Outcome) {
+    let status = match outcome {
+        Outcome::Placed(order) => order.status,
+        Outcome::Refused(refusal) => {
+            annotate("lictor.order.reason", refusal.reason.code());
+            Status::Rejected
+        }
+    };
+    annotate("lictor.order.status", status.as_str());
 }
 
 /// Runs `work` to its end, whether or not anybody waits for it.

@@ -6,7 +6,7 @@
 //! because SQLite's own wait is a lottery that somebody loses under load. How it is opened is in
 //! `open.rs`; how long anything here may take, in `patience.rs`: `store.wait_ms`, and never longer
 //! than the request for which it is done; `transaction.rs` is for a database that does not answer at all.
-//! What is counted is in `metrics.rs`.
+//! What is counted is in `metrics.rs`, what traces show in `traced.rs`.
 
 mod dialect;
 mod lock;
@@ -14,7 +14,9 @@ mod metrics;
 mod open;
 mod patience;
 mod statements;
+mod traced;
 mod transaction;
+mod words;
 mod write;
 
 pub(crate) use patience::is_out_of_time;
@@ -31,8 +33,10 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use telemetry::span::Wait;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
+use traced::Traced;
 use transaction::Transaction;
 
 /// What the database may take for an answer in a transaction beyond `store.wait_ms`, the most that it is told to
@@ -67,14 +71,14 @@ impl Store {
     /// that becomes 504 `deadline_exceeded` when they did not come in the time that the request has left.
     pub async fn write(&self) -> Result<Write, sqlx::Error> {
         let patience = self.patience();
-        let turn = async {
-            let turn = self.writers.clone().acquire_owned().await;
-            turn.map_err(|_| sqlx::Error::PoolClosed)
+        let traced = Traced::transaction(self.dialect.system());
+        let (turn, connection) = match self.admit(&patience, &traced).await {
+            Ok(admitted) => admitted,
+            Err(error) => return traced.ended(Err(error)),
         };
-        let turn = self.wait(&patience, Awaited::Turn, turn).await?;
-        let connection = self.acquire(&patience).await?;
-        let operation = self.metrics.operations.transaction();
+        let operation = self.metrics.operations.transaction(traced);
         let limit = self.wait + GRACE;
+        let beginning = operation.traced().bound("BEGIN");
         let begun = async {
             let begin = self.dialect.begin(patience.left()?);
             let begun = Transaction::begin(connection, turn, begin, limit).await;
@@ -82,7 +86,7 @@ impl Store {
             self.slow(&patience).await?;
             Ok(begun)
         };
-        match begun.await {
+        match beginning.ended(begun.await) {
             Ok(transaction) => Ok(Write::new(transaction, operation, limit)),
             Err(error) => operation.ended(Err(error)),
         }
@@ -99,8 +103,10 @@ impl Store {
         patience: &Patience,
         sql: &str,
     ) -> Result<(PoolConnection<Any>, Operation), sqlx::Error> {
-        let mut connection = self.acquire(patience).await?;
-        let operation = self.metrics.operations.statement(sql);
+        let waits = traced::wait(Awaited::Connection);
+        let mut connection = self.acquire(patience, waits).await?;
+        let traced = Traced::statement(self.dialect.system(), sql);
+        let operation = self.metrics.operations.statement(sql, traced);
         let told = async {
             if let Some(limit) = self.dialect.limit(sql, patience.left()?) {
                 sqlx::raw_sql(limit).execute(&mut *connection).await?;
@@ -113,19 +119,44 @@ impl Store {
         }
     }
 
-    async fn acquire(&self, patience: &Patience) -> Result<PoolConnection<Any>, sqlx::Error> {
-        let coming = self.pool.acquire();
-        self.wait(patience, Awaited::Connection, coming).await
+    /// The turn to write, then a connection.
+    async fn admit(
+        &self,
+        patience: &Patience,
+        traced: &Traced,
+    ) -> Result<(OwnedSemaphorePermit, PoolConnection<Any>), sqlx::Error> {
+        let turn = async {
+            let turn = self.writers.clone().acquire_owned().await;
+            turn.map_err(|_| sqlx::Error::PoolClosed)
+        };
+        let waits = traced.wait(Awaited::Turn);
+        let turn = self.wait(patience, Awaited::Turn, waits, turn).await?;
+        let waits = traced.wait(Awaited::Connection);
+        Ok((turn, self.acquire(patience, waits).await?))
     }
 
+    async fn acquire(
+        &self,
+        patience: &Patience,
+        traced: Wait,
+    ) -> Result<PoolConnection<Any>, sqlx::Error> {
+        let coming = self.pool.acquire();
+        self.wait(patience, Awaited::Connection, traced, coming)
+            .await
+    }
+
+    /// Awaits what is counted and traced as awaited, as long as there is patience.
     async fn wait<T>(
         &self,
         patience: &Patience,
         awaited: Awaited,
+        traced: Wait,
         coming: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
         let waiting = self.metrics.waits.begin(awaited);
-        waiting.ended(patience.wait(coming).await)
+        let came = waiting.ended(patience.wait(coming).await);
+        drop(traced);
+        came
     }
 
     fn patience(&self) -> Patience {

@@ -18,6 +18,7 @@ pub mod span;
 
 pub mod logs;
 mod processor;
+pub mod testing;
 pub mod traces;
 
 pub use logs::LogFilter;

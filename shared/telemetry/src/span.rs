@@ -1,10 +1,14 @@
 //! Inner spans, for the places in a process where a request's time goes: picking, queueing, the store.
 //!
-//! They are children of whatever span is current and end when dropped.
-//! Names and keys are fixed texts; what varies is a value.
-//! Without sampling they cost a few hundred nanoseconds and leave nothing.
+//! They are children of whatever span is current, or of one that is held, and end when dropped.
+//! Without a sampled parent there are none: work for no request begins no trace, and what is not kept costs a look
+//! at the parent and no allocation.
+//! Names and keys are fixed texts; what varies is a value, or a table of the schema.
 
-use std::future::Future;
+use std::{
+    future::Future,
+    time::{Duration, Instant, SystemTime},
+};
 
 use opentelemetry::{
     Context, KeyValue, Value,
@@ -13,67 +17,159 @@ use opentelemetry::{
 
 use crate::traces;
 
-/// A span that ends when dropped.
+/// A shorter wait is none: most are some microseconds, and would only make traces long.
+const NOTICEABLE: Duration = Duration::from_millis(1);
+
+/// A span that ends when dropped; or none, where nobody would see it.
 #[derive(Debug)]
 pub struct Span {
-    cx: Context,
+    cx: Option<Context>,
+    /// Whether it is ours to end.
+    ours: bool,
+}
+
+/// A wait, which becomes a span when it is over, if it was long enough to be one.
+#[derive(Debug)]
+pub struct Wait {
+    parent: Span,
+    name: &'static str,
+    /// Where the span begins, and how long it is by a clock that nobody sets.
+    began: Option<(SystemTime, Instant)>,
 }
 
 /// A span around work of this process itself.
 pub fn internal(name: &'static str) -> Span {
-    Span::start(SpanBuilder::from_name(name).with_kind(SpanKind::Internal))
+    Span::current().internal(name)
 }
 
-/// A span around one statement to a database, by the database conventions: `SELECT orders`.
+/// A span around one statement to a database, by the database conventions: `SELECT orders`, or `SELECT` alone.
 ///
 /// `system` is `sqlite` or `postgresql`. Values never belong in any of the three.
-pub fn database(system: &'static str, operation: &'static str, table: &'static str) -> Span {
-    Span::start(
-        SpanBuilder::from_name(format!("{operation} {table}"))
-            .with_kind(SpanKind::Client)
-            .with_attributes([
-                KeyValue::new("db.system.name", system),
-                KeyValue::new("db.operation.name", operation),
-                KeyValue::new("db.collection.name", table),
-            ]),
-    )
+pub fn database(system: &'static str, operation: &'static str, table: Option<&str>) -> Span {
+    Span::current().database(system, operation, table)
 }
 
 /// Adds what was learnt to whatever span is current; without one it does nothing.
 pub fn annotate(key: &'static str, value: impl Into<Value>) {
-    Context::current()
-        .span()
-        .set_attribute(KeyValue::new(key, value));
+    Span::current().attribute(key, value);
 }
 
 impl Span {
-    fn start(builder: SpanBuilder) -> Self {
-        let parent = Context::current();
-        let span = traces::tracer().build_with_context(builder, &parent);
+    /// The current span, to have children or attributes; it is somebody else's to end.
+    pub fn current() -> Self {
+        let sampled = |cx: &Context| cx.span().span_context().is_sampled();
         Self {
-            cx: parent.with_span(span),
+            cx: Context::map_current(|cx| sampled(cx).then(|| cx.clone())),
+            ours: false,
+        }
+    }
+
+    /// No span: it takes everything and leaves nothing.
+    pub const fn none() -> Self {
+        Self {
+            cx: None,
+            ours: false,
+        }
+    }
+
+    /// Whether it is kept, and what happens inside it.
+    pub fn is_sampled(&self) -> bool {
+        self.cx.is_some()
+    }
+
+    /// As [`internal`], inside this one.
+    pub fn internal(&self, name: &'static str) -> Self {
+        self.child(|| SpanBuilder::from_name(name).with_kind(SpanKind::Internal))
+    }
+
+    /// As [`database`], inside this one.
+    pub fn database(
+        &self,
+        system: &'static str,
+        operation: &'static str,
+        table: Option<&str>,
+    ) -> Self {
+        self.child(|| {
+            let mut attributes = vec![
+                KeyValue::new("db.system.name", system),
+                KeyValue::new("db.operation.name", operation),
+            ];
+            let builder = match table {
+                Some(table) => {
+                    attributes.push(KeyValue::new("db.collection.name", table.to_owned()));
+                    SpanBuilder::from_name(format!("{operation} {table}"))
+                }
+                None => SpanBuilder::from_name(operation),
+            };
+            builder
+                .with_kind(SpanKind::Client)
+                .with_attributes(attributes)
+        })
+    }
+
+    /// Begins a wait inside this one; `name` says for what.
+    pub fn wait(&self, name: &'static str) -> Wait {
+        Wait {
+            parent: Self {
+                cx: self.cx.clone(),
+                ours: false,
+            },
+            name,
+            began: self
+                .cx
+                .as_ref()
+                .map(|_| (SystemTime::now(), Instant::now())),
         }
     }
 
     /// Adds what was learnt on the way.
     pub fn attribute(&self, key: &'static str, value: impl Into<Value>) {
-        self.cx.span().set_attribute(KeyValue::new(key, value));
+        if let Some(cx) = &self.cx {
+            cx.span().set_attribute(KeyValue::new(key, value));
+        }
     }
 
     /// Marks the span failed, with one of a closed set of error types.
     pub fn fail(&self, error_type: &'static str) {
         self.attribute("error.type", error_type);
-        self.cx.span().set_status(Status::error(""));
+        if let Some(cx) = &self.cx {
+            cx.span().set_status(Status::error(""));
+        }
     }
 
     /// Runs `future` inside the span, then ends it.
     pub async fn run<F: Future>(self, future: F) -> F::Output {
-        future.with_context(self.cx.clone()).await
+        match &self.cx {
+            Some(cx) => future.with_context(cx.clone()).await,
+            None => future.await,
+        }
+    }
+
+    fn child(&self, builder: impl FnOnce() -> SpanBuilder) -> Self {
+        let cx = self
+            .cx
+            .as_ref()
+            .map(|parent| parent.with_span(traces::tracer().build_with_context(builder(), parent)));
+        Self { cx, ours: true }
     }
 }
 
 impl Drop for Span {
     fn drop(&mut self) {
-        self.cx.span().end();
+        if let Some(cx) = self.cx.as_ref().filter(|_| self.ours) {
+            cx.span().end();
+        }
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        let noticed = self
+            .began
+            .filter(|(_, since)| since.elapsed() >= NOTICEABLE);
+        if let Some((began, _)) = noticed {
+            let builder = || SpanBuilder::from_name(self.name).with_start_time(began);
+            drop(self.parent.child(builder));
+        }
     }
 }

@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use opentelemetry_sdk::trace::SdkTracer;
 use prometheus::Registry;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
@@ -74,7 +75,7 @@ impl Telemetry {
         let pipeline = Pipeline::start(settings, resource, registry)?;
         tracing_subscriber::registry()
             .with(logs::layer(settings.log_format).with_filter(reloadable))
-            .with(exporting_layer(&pipeline))
+            .with(exporting_layer(pipeline.tracer()))
             .try_init()
             .map_err(|error| Error::Subscriber(error.to_string()))?;
         traces::install(pipeline.tracer());
@@ -95,7 +96,7 @@ impl Telemetry {
 }
 
 /// Turns `tracing` spans into exported ones, without the attributes that cost time and tell nothing.
-fn exporting_layer<S>(pipeline: &Pipeline) -> impl Layer<S>
+pub(crate) fn exporting_layer<S>(tracer: SdkTracer) -> impl Layer<S>
 where
     S: tracing::Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
 {
@@ -106,7 +107,7 @@ where
         filter_fn(move |meta| meta.is_span() && targets.would_enable(meta.target(), meta.level()))
             .with_max_level_hint(EXPORTED);
     tracing_opentelemetry::layer()
-        .with_tracer(pipeline.tracer())
+        .with_tracer(tracer)
         .with_error_events_to_status(false)
         .with_location(false)
         .with_threads(false)

@@ -92,12 +92,10 @@ impl Call {
         if !self.tried.is_empty()
             && let Some(retry_after) = pool.held_back(now)
         {
-            pool.meter.refused("circuit_open");
-            return Err(Error::circuit_open(pool.name(), retry_after));
+            return Err(pool.refused(Error::circuit_open(pool.name(), retry_after)));
         }
         let Some(place) = Place::take(pool) else {
-            pool.meter.refused("bulkhead_full");
-            return Err(Error::bulkhead_full(pool.name()));
+            return Err(pool.refused(Error::bulkhead_full(pool.name())));
         };
         let ask = Ask {
             tried: &self.tried,
@@ -117,10 +115,7 @@ impl Call {
                     told: None,
                 })
             }
-            Err(none) => {
-                pool.meter.refused("no_endpoint");
-                Err(Error::no_endpoint(pool.name(), none.retry_after))
-            }
+            Err(none) => Err(pool.refused(Error::no_endpoint(pool.name(), none.retry_after))),
         }
     }
 

@@ -19,6 +19,10 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
 
+/// What a trace shows in the place of a call that was never made. Not a client span: nothing was sent, and its short
+/// time would flatter the latency of calls.
+const REFUSED: &str = "call refused";
+
 /// An upstream service, shared by all workers of the process.
 pub struct Pool {
     name: Arc<str>,
@@ -108,8 +112,7 @@ impl Pool {
                 Ok(Call::new(self.clone(), permit, now))
             }
             Err(rejected) => {
-                self.meter.refused("circuit_open");
-                Err(Error::circuit_open(&self.name, rejected.retry_after))
+                Err(self.refused(Error::circuit_open(&self.name, rejected.retry_after)))
             }
         }
     }
@@ -152,6 +155,19 @@ impl Pool {
     /// What an operator wants to see of it.
     pub fn status(&self, now: Instant) -> Status {
         Status::of(self, now)
+    }
+
+    /// A call, or another attempt of it, is not made for this reason of our own: counts it, and shows it in the trace,
+    /// where an attempt that was never begun has no span.
+    pub(crate) fn refused(&self, error: Error) -> Error {
+        self.meter.refused(error.own_code());
+        let span = telemetry::span::internal(REFUSED);
+        if span.is_sampled() {
+            span.attribute("lictor.upstream", self.name.clone());
+            span.attribute("lictor.breaker_state", self.breaker.state().as_str());
+            span.fail(error.own_code());
+        }
+        error
     }
 
     pub(crate) fn tripped(&self, transition: &Transition) {

@@ -5,7 +5,7 @@ mod operations;
 mod pool;
 mod waits;
 
-pub(super) use operations::Operation;
+pub(super) use operations::{Operation, error_type};
 pub(super) use waits::Awaited;
 
 use operations::Operations;

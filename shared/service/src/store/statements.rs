@@ -19,7 +19,7 @@ pub struct Statements<'s> {
 }
 
 /// A statement without the lifetime of who wrote it.
-type Statement = (SqlStr, Option<AnyArguments>);
+pub(super) type Statement = (SqlStr, Option<AnyArguments>);
 
 impl<'s> Statements<'s> {
     pub(super) fn new(store: &'s Store) -> Self {
@@ -107,7 +107,7 @@ impl<'s> Executor<'s> for Statements<'s> {
     }
 }
 
-fn statement<'q>(mut query: impl Execute<'q, Any>) -> Result<Statement, Error> {
+pub(super) fn statement<'q>(mut query: impl Execute<'q, Any>) -> Result<Statement, Error> {
     let arguments = query.take_arguments().map_err(Error::Encode)?;
     Ok((query.sql(), arguments))
 }

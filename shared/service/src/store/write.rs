@@ -2,6 +2,7 @@
 //! commit, with what the database says in between, if it says it in a limited time.
 
 use super::metrics::Operation;
+use super::statements::statement;
 use super::transaction::Transaction;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
@@ -49,7 +50,8 @@ impl Write {
             operation,
             ..
         } = self.inside;
-        operation.ended(transaction.commit().await)
+        let committing = operation.traced().bound("COMMIT");
+        operation.ended(committing.ended(transaction.commit().await))
     }
 }
 
@@ -90,10 +92,17 @@ impl<'c> Executor<'c> for &'c mut Inside {
         E: 'q + Execute<'q, Any>,
     {
         let limit = self.limit;
-        let rows = self.transaction.fetch_many(query);
-        let rows = stream::try_unfold(rows, move |mut rows| async move {
-            let row = within(limit, rows.try_next()).await?;
-            Ok(row.map(|row| (row, rows)))
+        let statement = match statement(query) {
+            Ok(statement) => statement,
+            Err(error) => return stream::iter([Err(error)]).boxed(),
+        };
+        let traced = self.operation.traced().inside(statement.0.as_str());
+        let rows = self.transaction.fetch_many(statement);
+        let rows = stream::try_unfold((rows, traced), move |(mut rows, traced)| async move {
+            match within(limit, rows.try_next()).await {
+                Ok(Some(row)) => Ok(Some((row, (rows, traced)))),
+                over => traced.ended(over.map(|_| None)),
+            }
         });
         rows.inspect_err(|error| self.operation.failed(error))
             .boxed()
@@ -104,9 +113,14 @@ impl<'c> Executor<'c> for &'c mut Inside {
         'c: 'e,
         E: 'q + Execute<'q, Any>,
     {
-        let row = within(self.limit, self.transaction.fetch_optional(query));
-        row.inspect_err(|error| self.operation.failed(error))
-            .boxed()
+        async move {
+            let statement = statement(query)?;
+            let traced = self.operation.traced().inside(statement.0.as_str());
+            let row = self.transaction.fetch_optional(statement);
+            let row = traced.ended(within(self.limit, row).await);
+            row.inspect_err(|error| self.operation.failed(error))
+        }
+        .boxed()
     }
 
     fn prepare_with<'e>(

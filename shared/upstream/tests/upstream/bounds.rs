@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::rt;
 use futures_util::future::join_all;
+use telemetry::testing::Trace;
 use upstream::{Deadline, Mode, Origin};
 
 use super::scene::{Scene, answer, nobody, ok, read_request, until, upstream};
@@ -187,4 +188,30 @@ async fn an_operator_can_hold_the_breaker_open() {
     );
     scene.pool.set_breaker_mode(Mode::Auto, Instant::now());
     assert_eq!(scene.get().await.unwrap(), 1);
+}
+
+#[actix_web::test]
+async fn a_call_that_was_never_made_is_seen_in_the_trace() {
+    let scene = Scene::of(&[upstream(|stream| answer(stream, ok("1"))).await]);
+    let (held_back, forsaken, nobody_s) = (Trace::sampled(), Trace::sampled(), Trace::unsampled());
+    scene
+        .pool
+        .set_breaker_mode(Mode::ForcedOpen, Instant::now());
+    for trace in [&held_back, &nobody_s] {
+        assert!(trace.run(scene.get()).await.is_err());
+    }
+    assert!(forsaken.run(Scene::of(&[]).get()).await.is_err());
+    for (trace, error_type, breaker) in [
+        (held_back, "circuit_open", "open"),
+        (forsaken, "no_endpoint", "closed"),
+    ] {
+        let refused = trace.span("call refused");
+        let said = |key| refused.said(key);
+        assert!(refused.failed() && !refused.is_client());
+        assert_eq!(said("error.type").as_deref(), Some(error_type));
+        assert_eq!(said("lictor.breaker_state").as_deref(), Some(breaker));
+        assert_eq!(said("lictor.upstream").as_deref(), Some("shop"));
+        assert_eq!(trace.spans().len(), 1, "nothing was sent");
+    }
+    assert!(nobody_s.spans().is_empty());
 }

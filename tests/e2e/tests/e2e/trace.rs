@@ -50,7 +50,14 @@ async fn an_order_is_one_trace_from_the_gateway_to_inventory_and_payments() {
             span.instance
         );
     }
-    for call in trace.spans.iter().filter(|span| span.kind == "client") {
+    let clients = trace.spans.iter().filter(|span| span.kind == "client");
+    let (statements, calls): (Vec<_>, Vec<_>) =
+        clients.partition(|span| span.attribute("db.system.name").is_some());
+    for service in ["orders", "inventory", "payments"] {
+        let stored = statements.iter().any(|span| span.service == service);
+        assert!(stored, "{service} has a database: {trace}");
+    }
+    for call in calls {
         assert!(
             call.attribute("lictor.pick_reason").is_some()
                 && call.attribute("lictor.zone").is_some(),

@@ -2,19 +2,17 @@
 //!
 //! Operations have the database conventions' name and the first word of the SQL; a transaction that may write counts as one,
 //! from its begin to its commit, with what the service does in between. Nothing of a statement but that word is a label.
+//! Its span ends with it, with the same error.
 //! A transaction that is given up counts by the first error that the database gave inside it, and as `rolled_back` where
 //! there was none: then it was the service that thought better of it, or whoever waited for it left.
 
 use super::histogram;
-use crate::store::is_out_of_time;
+use crate::store::traced::Traced;
+use crate::store::{is_out_of_time, words};
 use prometheus::{HistogramVec, Registry};
 use sqlx::Error;
 use std::time::Instant;
 
-/// First words that have a series of their own.
-const WORDS: [&str; 4] = ["SELECT", "INSERT", "UPDATE", "DELETE"];
-/// What all others are called, as the conventions call what is not known.
-const OTHER: &str = "_OTHER";
 /// All statements from begin to commit.
 const TRANSACTION: &str = "TRANSACTION";
 
@@ -35,6 +33,7 @@ pub(in crate::store) struct Operation {
     /// The first error inside a transaction; those that follow are often its consequences.
     failed: Option<&'static str>,
     operations: Operations,
+    traced: Traced,
 }
 
 impl Operations {
@@ -49,24 +48,28 @@ impl Operations {
     }
 
     /// A statement begins.
-    pub(in crate::store) fn statement(&self, sql: &str) -> Operation {
-        let first = sql.split_whitespace().next().unwrap_or_default();
-        let word = WORDS.iter().find(|word| word.eq_ignore_ascii_case(first));
-        self.operation(word.unwrap_or(&OTHER), "cancelled")
+    pub(in crate::store) fn statement(&self, sql: &str, traced: Traced) -> Operation {
+        self.operation(words::operation(sql), "cancelled", traced)
     }
 
     /// A transaction that may write begins.
-    pub(in crate::store) fn transaction(&self) -> Operation {
-        self.operation(TRANSACTION, "rolled_back")
+    pub(in crate::store) fn transaction(&self, traced: Traced) -> Operation {
+        self.operation(TRANSACTION, "rolled_back", traced)
     }
 
-    fn operation(&self, word: &'static str, unless_ended: &'static str) -> Operation {
+    fn operation(
+        &self,
+        word: &'static str,
+        unless_ended: &'static str,
+        traced: Traced,
+    ) -> Operation {
         Operation {
             word,
             since: Instant::now(),
             unless_ended: Some(unless_ended),
             failed: None,
             operations: self.clone(),
+            traced,
         }
     }
 }
@@ -75,13 +78,20 @@ impl Operation {
     /// Counts it by what came of it, and gives that on.
     pub(in crate::store) fn ended<T>(mut self, result: Result<T, Error>) -> Result<T, Error> {
         self.unless_ended = None;
-        self.observe(result.as_ref().err().map_or("", error_type));
+        let error_type = result.as_ref().err().map_or("", error_type);
+        self.observe(error_type);
+        self.traced.ended_as(error_type);
         result
     }
 
     /// A statement inside it went wrong, which is what it counts as unless it ends well all the same.
     pub(in crate::store) fn failed(&mut self, error: &Error) {
         self.failed.get_or_insert(error_type(error));
+    }
+
+    /// Its span, for what happens inside it.
+    pub(in crate::store) fn traced(&self) -> &Traced {
+        &self.traced
     }
 
     fn observe(&self, error_type: &str) {
@@ -93,14 +103,18 @@ impl Operation {
 
 impl Drop for Operation {
     fn drop(&mut self) {
-        if let Some(what) = self.unless_ended {
-            self.observe(self.failed.unwrap_or(what));
+        let Some(what) = self.unless_ended else {
+            return;
+        };
+        self.observe(self.failed.unwrap_or(what));
+        if let Some(error_type) = self.failed {
+            self.traced.ended_as(error_type);
         }
     }
 }
 
 /// A closed set, by whose doing it is.
-fn error_type(error: &Error) -> &'static str {
+pub(in crate::store) fn error_type(error: &Error) -> &'static str {
     match error {
         // A row that is not there is an answer.
         Error::RowNotFound => "",
