@@ -102,7 +102,7 @@ impl Checkout {
                 match self.claims.stand_by(claim, settled.as_ref()).await? {
                     Standby::Pending(order) => {
                         let source = settled.map_or("known_stock", |_| "held_stock");
-                        telemetry::span::annotate("lictor.fallback", source);
+                        service::annotate("lictor.fallback", source);
                         Ok(Outcome::Placed(order))
                     }
                     Standby::Lost => self.lost(&claim.order.id).await,

@@ -11,12 +11,11 @@ use crate::order::{NewOrder, Order, OrderId};
 use crate::outcome::{Outcome, impossible, in_progress};
 use crate::status::Status;
 use actix_web::rt;
-use service::Error;
+use service::{Error, annotate};
 use std::future::Future;
 use std::rc::Rc;
 use std::slice::from_ref;
 use std::time::{Duration, Instant};
-use telemetry::span::annotate;
 use tracing::Instrument;
 use upstream::Deadline;
 

@@ -69,3 +69,5 @@ pub use run::run;
 pub use spec::{App, Spec, StartError};
 pub use sqlx::migrate::Migrator;
 pub use store::{Store, Write};
+/// What a service adds to the trace of the request that it works on.
+pub use telemetry::span::annotate;

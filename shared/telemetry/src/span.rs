@@ -5,10 +5,11 @@
 //! at the parent and no allocation.
 //! Names and keys are fixed texts; what varies is a value, or a table of the schema.
 
-use std::{
-    future::Future,
-    time::{Duration, Instant, SystemTime},
-};
+mod wait;
+
+pub use wait::Wait;
+
+use std::future::Future;
 
 use opentelemetry::{
     Context, KeyValue, Value,
@@ -17,24 +18,12 @@ use opentelemetry::{
 
 use crate::traces;
 
-/// A shorter wait is none: most are some microseconds, and would only make traces long.
-const NOTICEABLE: Duration = Duration::from_millis(1);
-
 /// A span that ends when dropped; or none, where nobody would see it.
 #[derive(Debug)]
 pub struct Span {
     cx: Option<Context>,
     /// Whether it is ours to end.
     ours: bool,
-}
-
-/// A wait, which becomes a span when it is over, if it was long enough to be one.
-#[derive(Debug)]
-pub struct Wait {
-    parent: Span,
-    name: &'static str,
-    /// Where the span begins, and how long it is by a clock that nobody sets.
-    began: Option<(SystemTime, Instant)>,
 }
 
 /// A span around work of this process itself.
@@ -107,21 +96,6 @@ impl Span {
         })
     }
 
-    /// Begins a wait inside this one; `name` says for what.
-    pub fn wait(&self, name: &'static str) -> Wait {
-        Wait {
-            parent: Self {
-                cx: self.cx.clone(),
-                ours: false,
-            },
-            name,
-            began: self
-                .cx
-                .as_ref()
-                .map(|_| (SystemTime::now(), Instant::now())),
-        }
-    }
-
     /// Adds what was learnt on the way.
     pub fn attribute(&self, key: &'static str, value: impl Into<Value>) {
         if let Some(cx) = &self.cx {
@@ -158,18 +132,6 @@ impl Drop for Span {
     fn drop(&mut self) {
         if let Some(cx) = self.cx.as_ref().filter(|_| self.ours) {
             cx.span().end();
-        }
-    }
-}
-
-impl Drop for Wait {
-    fn drop(&mut self) {
-        let noticed = self
-            .began
-            .filter(|(_, since)| since.elapsed() >= NOTICEABLE);
-        if let Some((began, _)) = noticed {
-            let builder = || SpanBuilder::from_name(self.name).with_start_time(began);
-            drop(self.parent.child(builder));
         }
     }
 }

@@ -16,3 +16,4 @@ mod peer;
 mod placing;
 mod setbacks;
 mod takeover;
+mod trace;

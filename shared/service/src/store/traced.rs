@@ -117,7 +117,7 @@ mod tests {
     use sqlx::migrate::Migrator;
     use std::path::Path;
     use std::time::{Duration, SystemTime};
-    use telemetry::testing::{Trace, ended_as};
+    use telemetry::testing::{Ended, Trace, ended_as};
     use tokio::time::sleep;
 
     const SLOW: Duration = Duration::from_millis(30);
@@ -153,6 +153,12 @@ mod tests {
         query.execute(store.pool()).await.map(|_| ())
     }
 
+    /// Without waits: on a busy machine there may be some.
+    fn asked(trace: &Trace) -> Vec<Ended> {
+        let spans = trace.spans().into_iter();
+        spans.filter(Ended::is_client).collect()
+    }
+
     #[actix_web::test]
     async fn a_statement_is_a_span_that_says_what_came_of_it() {
         let directory = tempfile::tempdir().unwrap();
@@ -166,11 +172,10 @@ mod tests {
             said(&store, "SELECT id FROM lamp").await.unwrap();
         };
         trace.run(twice).await;
-        let spans = trace.spans();
+        let spans = asked(&trace);
         let names: Vec<&str> = spans.iter().map(|span| span.name()).collect();
         assert_eq!(names, ["INSERT lamp", "INSERT lamp", "SELECT lamp"]);
         for span in &spans {
-            assert!(span.is_client());
             assert_eq!(span.said("db.system.name").as_deref(), Some("sqlite"));
             assert_eq!(span.said("db.collection.name").as_deref(), Some("lamp"));
         }
@@ -218,7 +223,7 @@ mod tests {
         trace.run(write).await;
         let whole = trace.span("TRANSACTION");
         assert_eq!((whole.is_client(), whole.failed()), (false, false));
-        let spans = trace.spans();
+        let spans = asked(&trace);
         let inside = spans.iter().filter(|span| span.is_child_of(&whole));
         let inside: Vec<_> = inside.map(|span| (span.name(), span.failed())).collect();
         let expected = [
@@ -286,6 +291,6 @@ mod tests {
         assert!(turn.took() >= SLOW && turn.is_child_of(&writes.span("TRANSACTION")));
         let connection = reads.span("wait for connection");
         assert!(connection.took() >= SLOW && !connection.is_client());
-        assert!(reads.span("SELECT queue").took() < SLOW);
+        assert!(reads.span("SELECT queue").took() < connection.took());
     }
 }
