@@ -54,7 +54,7 @@ impl Keys {
     /// The configuration file given to the gateway on top of its own.
     pub fn overlay(&self) -> String {
         format!(
-            "# Written by `cargo stack up`; lives as long as the run.\n\n\
+            "# Written by `cargo stack up` for this run; the next one has keys of its own.\n\n\
              [edge]\ndebug_headers = true\n\n\
              [server]\nadmin_token = \"{}\"\nconnections_per_address = {CONNECTIONS}\n\n\
              [keys.demo]\ndigest = \"{}\"\nsubject = \"demo\"\nscopes = {DEMO_SCOPES:?}\n\n\
