@@ -21,6 +21,7 @@ const LOOKED_FOR_S = 60;
 export function cascade({ fault, itsReads, opensWithin }) {
   const played = phases({ baseline: 20, fault: 30, recovery: 30 });
   const lasts = played.fault.to - played.fault.from;
+  const helped = (caller) => (opensWithin === undefined ? ejected(caller) : opened(caller, opensWithin[caller]));
 
   const facts = {
     fault_in_force: {
@@ -28,8 +29,8 @@ export function cascade({ fault, itsReads, opensWithin }) {
       query: ({ fault: during }) => inForce(VICTIM, fault.kind, during),
       holds: (active) => active >= 1,
     },
-    ...(opensWithin === undefined ? ejected('gateway') : opened('gateway', opensWithin.gateway)),
-    ...(opensWithin === undefined ? ejected('orders') : opened('orders', opensWithin.orders)),
+    ...helped('gateway'),
+    ...helped('orders'),
     fails_fast: {
       promise: `attempts at ${VICTIM} a second, <= half of those before the fault`,
       query: ({ baseline, fault: during }) => {

@@ -2,6 +2,7 @@
 
 import http from 'k6/http';
 import { sleep } from 'k6';
+import { SERVICES } from './faults.js';
 import { value } from './prometheus.js';
 import { API_KEY, BASE_URL, FACTS } from './settings.js';
 import { keyed } from './shop.js';
@@ -29,8 +30,8 @@ export function ready() {
 
 // What was counted before the run is none of its facts: every counter was seen by a scrape since that moment.
 function scraped(since) {
-  until('Prometheus to scrape every service', () => {
-    const oldest = value('min(timestamp(lictor_build_info)) and on () (count(count by (service) (lictor_build_info)) >= 6)', Date.now() / 1000);
+  until('Prometheus to scrape every service and the gateway', () => {
+    const oldest = value(`min(timestamp(lictor_build_info)) and on () (count(count by (service) (lictor_build_info)) >= ${SERVICES.length + 1})`, Date.now() / 1000);
     return oldest !== null && oldest >= since ? null : `the oldest scrape is ${oldest === null ? 'not there' : `${Math.round(since - oldest)} s older`}`;
   });
 }

@@ -33,7 +33,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use telemetry::span::Wait;
+use telemetry::span::Span;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use traced::Traced;
@@ -72,22 +72,21 @@ impl Store {
     pub async fn write(&self) -> Result<Write, sqlx::Error> {
         let patience = self.patience();
         let traced = Traced::transaction(self.dialect.system());
-        let (turn, connection) = match self.admit(&patience, &traced).await {
+        let (turn, connection) = match self.admit(&patience, traced.span()).await {
             Ok(admitted) => admitted,
             Err(error) => return traced.ended(Err(error)),
         };
         let operation = self.metrics.operations.transaction(traced);
-        let limit = self.wait + GRACE;
         let beginning = operation.traced().bound("BEGIN");
         let begun = async {
             let begin = self.dialect.begin(patience.left()?);
-            let begun = Transaction::begin(connection, turn, begin, limit).await;
+            let begun = Transaction::begin(connection, turn, begin, self.wait + GRACE).await;
             let begun = begun.map_err(|error| patience.blame(error))?;
             self.slow(&patience).await?;
             Ok(begun)
         };
         match beginning.ended(begun.await) {
-            Ok(transaction) => Ok(Write::new(transaction, operation, limit)),
+            Ok(transaction) => Ok(Write::new(transaction, operation)),
             Err(error) => operation.ended(Err(error)),
         }
     }
@@ -103,8 +102,7 @@ impl Store {
         patience: &Patience,
         sql: &str,
     ) -> Result<(PoolConnection<Any>, Operation), sqlx::Error> {
-        let waits = traced::wait(Awaited::Connection);
-        let mut connection = self.acquire(patience, waits).await?;
+        let mut connection = self.acquire(patience, &Span::current()).await?;
         let traced = Traced::statement(self.dialect.system(), sql);
         let operation = self.metrics.operations.statement(sql, traced);
         let told = async {
@@ -123,40 +121,37 @@ impl Store {
     async fn admit(
         &self,
         patience: &Patience,
-        traced: &Traced,
+        inside: &Span,
     ) -> Result<(OwnedSemaphorePermit, PoolConnection<Any>), sqlx::Error> {
         let turn = async {
             let turn = self.writers.clone().acquire_owned().await;
             turn.map_err(|_| sqlx::Error::PoolClosed)
         };
-        let waits = traced.wait(Awaited::Turn);
-        let turn = self.wait(patience, Awaited::Turn, waits, turn).await?;
-        let waits = traced.wait(Awaited::Connection);
-        Ok((turn, self.acquire(patience, waits).await?))
+        let turn = self.wait(patience, Awaited::Turn, inside, turn).await?;
+        Ok((turn, self.acquire(patience, inside).await?))
     }
 
     async fn acquire(
         &self,
         patience: &Patience,
-        traced: Wait,
+        inside: &Span,
     ) -> Result<PoolConnection<Any>, sqlx::Error> {
         let coming = self.pool.acquire();
-        self.wait(patience, Awaited::Connection, traced, coming)
+        self.wait(patience, Awaited::Connection, inside, coming)
             .await
     }
 
-    /// Awaits what is counted and traced as awaited, as long as there is patience.
+    /// Awaits what is counted, and traced inside that span, as awaited, as long as there is patience.
     async fn wait<T>(
         &self,
         patience: &Patience,
         awaited: Awaited,
-        traced: Wait,
+        inside: &Span,
         coming: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
+        let _traced = traced::wait(inside, awaited);
         let waiting = self.metrics.waits.begin(awaited);
-        let came = waiting.ended(patience.wait(coming).await);
-        drop(traced);
-        came
+        waiting.ended(patience.wait(coming).await)
     }
 
     fn patience(&self) -> Patience {

@@ -31,13 +31,6 @@ pub fn internal(name: &'static str) -> Span {
     Span::current().internal(name)
 }
 
-/// A span around one statement to a database, by the database conventions: `SELECT orders`, or `SELECT` alone.
-///
-/// `system` is `sqlite` or `postgresql`. Values never belong in any of the three.
-pub fn database(system: &'static str, operation: &'static str, table: Option<&str>) -> Span {
-    Span::current().database(system, operation, table)
-}
-
 /// Adds what was learnt to whatever span is current; without one it does nothing.
 pub fn annotate(key: &'static str, value: impl Into<Value>) {
     Span::current().attribute(key, value);
@@ -71,7 +64,10 @@ impl Span {
         self.child(|| SpanBuilder::from_name(name).with_kind(SpanKind::Internal))
     }
 
-    /// As [`database`], inside this one.
+    /// A span around one statement to a database, inside this one, by the database conventions: `SELECT orders`, or
+    /// `SELECT` alone.
+    ///
+    /// `system` is `sqlite` or `postgresql`. Values never belong in any of the three.
     pub fn database(
         &self,
         system: &'static str,

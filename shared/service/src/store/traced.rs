@@ -47,9 +47,9 @@ impl Traced {
         Self::new(span, self.system, "cancelled")
     }
 
-    /// It waits for something of which there is a limited number.
-    pub(super) fn wait(&self, awaited: Awaited) -> Wait {
-        self.span.wait(named(awaited))
+    /// For what happens inside it.
+    pub(super) fn span(&self) -> &Span {
+        &self.span
     }
 
     /// Ends it by what came of it, and gives that on.
@@ -95,16 +95,12 @@ impl Drop for Traced {
     }
 }
 
-/// A single statement waits for something of which there is a limited number.
-pub(super) fn wait(awaited: Awaited) -> Wait {
-    Span::current().wait(named(awaited))
-}
-
-fn named(awaited: Awaited) -> &'static str {
-    match awaited {
+/// A wait begins inside this span, for something of which there is a limited number.
+pub(super) fn wait(inside: &Span, awaited: Awaited) -> Wait {
+    inside.wait(match awaited {
         Awaited::Connection => "wait for connection",
         Awaited::Turn => "wait for turn",
-    }
+    })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 use crate::error::is_busy;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, Error, SqlSafeStr, SqlStr};
+use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -46,6 +47,11 @@ impl Transaction {
         begun.await.unwrap_or(Err(Error::WorkerCrashed))
     }
 
+    /// The most that the database may take for an answer.
+    pub(super) fn limit(&self) -> Duration {
+        self.limit
+    }
+
     pub(super) async fn commit(mut self) -> Result<(), Error> {
         let (connection, _turn) = self.open.as_mut().expect(OPEN);
         say(connection, "COMMIT".into_sql_str(), self.limit).await?;
@@ -75,8 +81,7 @@ async fn say(
     words: SqlStr,
     limit: Duration,
 ) -> Result<(), Error> {
-    let said = timeout(limit, sqlx::raw_sql(words).execute(&mut **connection)).await;
-    match said.unwrap_or(Err(Error::PoolTimedOut)) {
+    match within(limit, sqlx::raw_sql(words).execute(&mut **connection)).await {
         Ok(_) => Ok(()),
         // SQLite's lock is somebody else's: nothing has begun.
         Err(Error::Database(told)) if is_busy(told.message()) => Err(Error::Database(told)),
@@ -85,6 +90,17 @@ async fn say(
             Err(error)
         }
     }
+}
+
+/// The database's answer. It was told to give up before that: one that does not answer is frozen or gone, and
+/// whoever waits for it may hold what others wait for.
+pub(super) async fn within<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    timeout(limit, answer)
+        .await
+        .unwrap_or(Err(Error::PoolTimedOut))
 }
 
 const OPEN: &str = "a transaction is open until it is committed or dropped";

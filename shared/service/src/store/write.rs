@@ -3,16 +3,13 @@
 
 use super::metrics::Operation;
 use super::statements::statement;
-use super::transaction::Transaction;
+use super::transaction::{Transaction, within};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
 use sqlx::any::{AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo};
 use sqlx::{Any, Describe, Either, Error, Execute, Executor, SqlStr};
-use std::future::Future;
 use std::ops::{Deref, DerefMut};
-use std::time::Duration;
-use tokio::time::timeout;
 
 /// A transaction that may write; dropped without [`Write::commit`], it never happened.
 #[derive(Debug)]
@@ -25,17 +22,14 @@ pub struct Write {
 pub struct Inside {
     transaction: Transaction,
     operation: Operation,
-    /// The most that one answer may take.
-    limit: Duration,
 }
 
 impl Write {
-    pub(super) fn new(transaction: Transaction, operation: Operation, limit: Duration) -> Self {
+    pub(super) fn new(transaction: Transaction, operation: Operation) -> Self {
         Self {
             inside: Inside {
                 transaction,
                 operation,
-                limit,
             },
         }
     }
@@ -48,22 +42,10 @@ impl Write {
         let Inside {
             transaction,
             operation,
-            ..
         } = self.inside;
         let committing = operation.traced().bound("COMMIT");
         operation.ended(committing.ended(transaction.commit().await))
     }
-}
-
-/// The database's answer. It was told to give up before that: one that does not answer is frozen or gone, and
-/// whoever waits for it may hold what others wait for.
-async fn within<T>(
-    limit: Duration,
-    answer: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    timeout(limit, answer)
-        .await
-        .unwrap_or(Err(Error::PoolTimedOut))
 }
 
 impl Deref for Write {
@@ -91,7 +73,7 @@ impl<'c> Executor<'c> for &'c mut Inside {
         'c: 'e,
         E: 'q + Execute<'q, Any>,
     {
-        let limit = self.limit;
+        let limit = self.transaction.limit();
         let statement = match statement(query) {
             Ok(statement) => statement,
             Err(error) => return stream::iter([Err(error)]).boxed(),
@@ -116,8 +98,9 @@ impl<'c> Executor<'c> for &'c mut Inside {
         async move {
             let statement = statement(query)?;
             let traced = self.operation.traced().inside(statement.0.as_str());
+            let limit = self.transaction.limit();
             let row = self.transaction.fetch_optional(statement);
-            let row = traced.ended(within(self.limit, row).await);
+            let row = traced.ended(within(limit, row).await);
             row.inspect_err(|error| self.operation.failed(error))
         }
         .boxed()

@@ -57,7 +57,8 @@ async fn order(path: web::Path<(u16, String)>) -> HttpResponse {
     let status = response.status().as_u16();
     response.body().await.unwrap();
     attempt.finish(Ok(status));
-    span::database("sqlite", "INSERT", Some("orders"))
+    span::Span::current()
+        .database("sqlite", "INSERT", Some("orders"))
         .run(async {})
         .await;
     HttpResponse::Ok().body(propagation::trace_id().unwrap_or_default())

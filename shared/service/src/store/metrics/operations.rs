@@ -132,7 +132,13 @@ pub(in crate::store) fn error_type(error: &Error) -> &'static str {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::super::tests::{shown, store};
-    use prometheus::Registry;
+    use super::*;
+
+    fn count(registry: &Registry, operation: &str, error: &str) -> f64 {
+        let labels = format!(r#"error_type="{error}",operation="{operation}""#);
+        let series = format!("db_client_operation_duration_seconds_count{{{labels}}}");
+        shown(registry, &series)
+    }
 
     #[actix_web::test]
     async fn statements_are_counted_by_their_first_word_and_by_what_came_of_them() {
@@ -148,13 +154,7 @@ mod tests {
         twice.execute(store.pool()).await.unwrap_err();
         let lamps = sqlx::query("SELECT id FROM lamp");
         lamps.fetch_all(store.pool()).await.unwrap();
-        let count = |operation: &str, error: &str| {
-            let labels = format!(r#"error_type="{error}",operation="{operation}""#);
-            shown(
-                &registry,
-                &format!("db_client_operation_duration_seconds_count{{{labels}}}"),
-            )
-        };
+        let count = |operation: &str, error: &str| count(&registry, operation, error);
         assert_eq!(count("_OTHER", ""), 1.0);
         assert_eq!(count("INSERT", ""), 1.0);
         assert_eq!(count("INSERT", "unique_violation"), 1.0);
@@ -167,13 +167,7 @@ mod tests {
         let store = store(directory.path(), &registry).await;
         store.write().await.unwrap().commit().await.unwrap();
         drop(store.write().await.unwrap());
-        let count = |error: &str| {
-            let labels = format!(r#"error_type="{error}",operation="TRANSACTION""#);
-            shown(
-                &registry,
-                &format!("db_client_operation_duration_seconds_count{{{labels}}}"),
-            )
-        };
+        let count = |error: &str| count(&registry, TRANSACTION, error);
         assert_eq!((count(""), count("rolled_back")), (1.0, 1.0));
     }
 
@@ -195,13 +189,7 @@ mod tests {
         let nonsense = sqlx::query("SELECT wick FROM lamp").fetch_optional(&mut *write);
         assert!(nonsense.await.is_err(), "there is no such column");
         drop(write);
-        let count = |error: &str| {
-            let labels = format!(r#"error_type="{error}",operation="TRANSACTION""#);
-            shown(
-                &registry,
-                &format!("db_client_operation_duration_seconds_count{{{labels}}}"),
-            )
-        };
+        let count = |error: &str| count(&registry, TRANSACTION, error);
         assert_eq!(
             (count("rolled_back"), count("unique_violation")),
             (1.0, 1.0)
