@@ -157,8 +157,33 @@ pub const DOCKER_COMPOSE: Part = Part {
     releases: None,
 };
 
+/// The plugin with which `docker build` has BuildKit; it runs alone, too. Not newer: what follows no longer speaks to the engine of Debian 12.
+pub const DOCKER_BUILDX: Part = Part {
+    name: "docker-buildx",
+    version: "0.30.1",
+    least: "0.13",
+    variable: "DOCKER_BUILDX_BIN",
+    version_args: &["version"],
+    needed_by: &["docker build", "cargo stack test --only compose"],
+    go: Some(GoBuild {
+        module: "docker-buildx",
+        package: "github.com/docker/buildx/cmd/buildx",
+        tags: "",
+        version_in: Some("github.com/docker/buildx/version.Version"),
+    }),
+    releases: None,
+};
+
 /// All parts, for `doctor`.
-pub const ALL: &[Part] = &[CONSUL, PROMETHEUS, PROMTOOL, JAEGER, K6, DOCKER_COMPOSE];
+pub const ALL: &[Part] = &[
+    CONSUL,
+    PROMETHEUS,
+    PROMTOOL,
+    JAEGER,
+    K6,
+    DOCKER_COMPOSE,
+    DOCKER_BUILDX,
+];
 
 /// Where a part was found.
 #[derive(Clone, Debug)]

@@ -2,9 +2,16 @@
 //!
 //! Images that are on this machine are used as they are; for the others there are stand-ins from local programs (`standin.rs`), so that no registry is needed.
 //! Ours are always stand-ins, under a name of their own: what is tried is the code of today.
+//! How ours are really made is tried by `dockerfile.rs`.
 
 mod engine;
+
 mod standin;
+mod tree;
+
+mod bases;
+mod builder;
+mod dockerfile;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -13,7 +20,7 @@ use serde_json::{Value, json};
 use stack::binaries::{GATEWAY, SERVICES};
 use stack::{Client, wait};
 
-use super::system::ok;
+use super::system::{ok, turn};
 use engine::Engine;
 
 /// Known to everybody: compose.yaml says so.
@@ -31,6 +38,7 @@ const REQUESTS: usize = 200;
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a Docker engine (apt-get install docker.io postgresql busybox-static; dockerd &): cargo stack test --full"]
 async fn compose_brings_everything_up_and_a_lost_zone_is_not_noticed() {
+    let _turn = turn().await;
     let engine = Engine::here().await;
     standin::ours(&engine).await;
     standin::theirs(&engine).await;

@@ -253,6 +253,10 @@ fn the_doctor_says_who_needs_what_is_missing_and_fails_for_consul_alone() {
             "for docker compose up, cargo stack test --only compose;",
         ),
         (
+            "docker-buildx",
+            "for docker build, cargo stack test --only compose;",
+        ),
+        (
             "docker",
             "for docker compose up, cargo stack test --only compose;",
         ),

@@ -82,6 +82,12 @@ impl Engine {
         )
     }
 
+    /// What a line said and how it ended, where it may end badly.
+    pub async fn ends(&self, args: &[&str]) -> (Option<i32>, String) {
+        let out = output(&mut Command::new("docker"), args).await.unwrap();
+        (out.status.code(), said(&out))
+    }
+
     /// Whether the engine has the image.
     pub async fn has(&self, image: &str) -> bool {
         let asked = output(&mut Command::new("docker"), &["image", "inspect", image]).await;
@@ -178,11 +184,11 @@ fn mebibytes(line: &str) -> Option<f64> {
     })
 }
 
-async fn output(command: &mut Command, args: &[&str]) -> std::io::Result<Output> {
+pub async fn output(command: &mut Command, args: &[&str]) -> std::io::Result<Output> {
     command.args(args).kill_on_drop(true).output().await
 }
 
-fn told(name: &str, out: std::io::Result<Output>, args: &[&str]) -> String {
+pub fn told(name: &str, out: std::io::Result<Output>, args: &[&str]) -> String {
     let out = out.unwrap_or_else(|why| panic!("{name}: {why}"));
     assert!(
         out.status.success(),
@@ -193,7 +199,7 @@ fn told(name: &str, out: std::io::Result<Output>, args: &[&str]) -> String {
     String::from_utf8_lossy(&out.stdout).into_owned()
 }
 
-fn said(out: &Output) -> String {
+pub fn said(out: &Output) -> String {
     let all = [out.stdout.as_slice(), out.stderr.as_slice()].concat();
     String::from_utf8_lossy(&all).into_owned()
 }

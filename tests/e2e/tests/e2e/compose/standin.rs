@@ -1,26 +1,13 @@
 //! Images from local programs, under the names and tags that `compose.yaml` pins.
 //!
 //! A stand-in is the program, the libraries that it asks for, and what of the real image compose relies on: its user, its entry point, its folders, a shell where the real one has one.
-//! Each carries the label `lictor.standin`: `docker image prune -a --filter label=lictor.standin` takes them away again.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use stack::parts;
+use std::path::Path;
 
 use super::binaries;
 use super::engine::{Engine, IMAGES, get};
-
-const PASSWD: &str = "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n\
-    nonroot:x:65532:65532::/:/bin/sh\nconsul:x:100:1000::/:/bin/sh\n\
-    postgres:x:999:999::/var/lib/postgresql:/bin/sh\n";
-const GROUP: &str =
-    "root:x:0:\nnobody:x:65534:\nnonroot:x:65532:\nconsul:x:1000:\npostgres:x:999:\n";
-
-/// What the images' shells and health checks call.
-const APPLETS: [&str; 4] = ["sh", "cat", "mkdir", "wget"];
+use super::tree::Tree;
 
 /// What the real image's entry point does for an empty volume and otherwise.
 const POSTGRES: &str = r#"#!/bin/sh
@@ -145,99 +132,4 @@ async fn postgres(engine: &Engine, image: &str) {
         "CMD [\"postgres\"]",
     ];
     tree.import(engine, image, &changes).await;
-}
-
-/// The files of an image that is being made.
-struct Tree(PathBuf);
-
-impl Tree {
-    fn new(engine: &Engine, name: &str) -> Self {
-        let root = engine.place.target().join("stack-test/images").join(name);
-        let _ = fs::remove_dir_all(&root);
-        let tree = Self(root);
-        for (folder, mode) in [("bin", 0o755), ("etc", 0o755), ("tmp", 0o1777)] {
-            tree.folder(folder, mode);
-        }
-        tree.file("etc/passwd", PASSWD, 0o644);
-        tree.file("etc/group", GROUP, 0o644);
-        tree
-    }
-
-    fn folder(&self, path: &str, mode: u32) {
-        let folder = self.0.join(path);
-        fs::create_dir_all(&folder).unwrap();
-        fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
-    }
-
-    fn file(&self, path: &str, text: &str, mode: u32) {
-        let file = self.0.join(path);
-        fs::write(&file, text).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
-    }
-
-    /// A program under another name, and its libraries.
-    fn program(&self, from: &Path, to: &str) {
-        let to = self.0.join(to);
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::copy(from, &to).unwrap_or_else(|why| panic!("{}: {why}", from.display()));
-        self.libraries(from);
-    }
-
-    /// The libraries that the loader would take, where it would take them from. A static program asks for none.
-    fn libraries(&self, program: &Path) {
-        let said = Command::new("ldd").arg(program).output().unwrap();
-        let said = String::from_utf8_lossy(&said.stdout).into_owned();
-        for library in said.split_whitespace().filter(|word| word.starts_with('/')) {
-            let library = Path::new(library.trim_end_matches(':'));
-            let to = self.0.join(library.strip_prefix("/").unwrap());
-            if library.is_file() && !to.exists() {
-                fs::create_dir_all(to.parent().unwrap()).unwrap();
-                fs::copy(library, &to).unwrap();
-            }
-        }
-    }
-
-    /// A file or folder where it is, as it is.
-    fn copy(&self, path: &Path) {
-        let to = self.0.join(path.strip_prefix("/").unwrap());
-        let folder = to.parent().unwrap();
-        fs::create_dir_all(folder).unwrap();
-        let mut copy = Command::new("cp");
-        copy.arg("-a").arg(path).arg(folder);
-        assert!(copy.status().unwrap().success(), "{}", path.display());
-    }
-
-    fn shell(&self) {
-        let busybox = parts::on_path("busybox")
-            .expect("no busybox is here; it comes with: apt-get install busybox-static");
-        self.program(&busybox, "bin/busybox");
-        for applet in APPLETS {
-            symlink("busybox", self.0.join("bin").join(applet)).unwrap();
-        }
-    }
-
-    async fn import(&self, engine: &Engine, image: &str, changes: &[&str]) {
-        let archive = self.0.with_extension("tar");
-        let mut tar = Command::new("tar");
-        tar.arg("-C").arg(&self.0);
-        tar.args(["--owner=0", "--group=0", "-cf"])
-            .arg(&archive)
-            .arg(".");
-        assert!(tar.status().unwrap().success(), "{image}");
-        let archive = archive.to_string_lossy().into_owned();
-        let mut args = vec![
-            "import",
-            "-c",
-            "LABEL lictor.standin=1",
-            "-c",
-            "ENV PATH=/usr/local/bin:/usr/bin:/bin",
-        ];
-        for change in changes {
-            args.extend(["-c", *change]);
-        }
-        args.extend([archive.as_str(), image]);
-        engine.docker(&args).await;
-        fs::remove_file(archive).unwrap();
-        fs::remove_dir_all(&self.0).unwrap();
-    }
 }
