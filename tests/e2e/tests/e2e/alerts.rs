@@ -8,7 +8,7 @@ mod gate;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use stack::companions::Companion;
@@ -42,9 +42,17 @@ const SILENT_WITHIN: Duration = Duration::from_secs(180);
 /// An alert, and what it has to say of the culprit.
 type Expected = (&'static str, &'static [(&'static str, &'static str)]);
 
-/// What fired, and how long after its fault.
+/// What fired, by alert.
 #[derive(Default)]
-struct Seen(BTreeMap<&'static str, (&'static str, Duration)>);
+struct Seen(BTreeMap<&'static str, Fired>);
+
+struct Fired {
+    fault: &'static str,
+    query: String,
+    after: Duration,
+    /// Since 1970, because it is compared with Prometheus' time.
+    healed: Option<Duration>,
+}
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes ten minutes: the rules wait as long as they do in earnest: cargo stack test --full"]
@@ -135,6 +143,7 @@ async fn each_cause_alert_fires_under_its_fault_and_is_silent_without() {
     store.delete("breakers/users").await;
     to_consul.reopen();
     to_collector.reopen();
+    seen.healed();
 
     silent(
         prometheus,
@@ -153,6 +162,7 @@ async fn each_cause_alert_fires_under_its_fault_and_is_silent_without() {
     ];
     seen.wait(prometheus, under).await;
     system.zone_up("b").await.unwrap();
+    seen.healed();
 
     silent(prometheus, &["InstanceMissing", "ConsulWithoutLeader"]).await;
     forget(&system, "payments-a1").await;
@@ -160,6 +170,7 @@ async fn each_cause_alert_fires_under_its_fault_and_is_silent_without() {
     let under = &[("payments-a1 is killed, and Consul forgets it", missing)];
     seen.wait(prometheus, under).await;
     system.restart("payments-a1").await.unwrap();
+    seen.healed();
 
     silent(prometheus, &["ConsulWithoutLeader"]).await;
     system.kill("consul").await.unwrap();
@@ -167,9 +178,10 @@ async fn each_cause_alert_fires_under_its_fault_and_is_silent_without() {
     seen.wait(prometheus, &[("Consul is killed", leaderless)])
         .await;
     system.consul_start(false).await.unwrap();
+    seen.healed();
 
-    println!("{}", seen.table());
     nothing_fires(prometheus).await;
+    println!("{}", seen.table(prometheus).await);
     seen.complete(prometheus).await;
     load.end().await;
     system.stop().await;
@@ -194,14 +206,35 @@ impl Seen {
             fired
                 .await
                 .unwrap_or_else(|error| panic!("{fault}: {error}"));
-            self.0.insert(alert, (fault, begin.elapsed()));
+            let fired = Fired {
+                fault,
+                query,
+                after: begin.elapsed(),
+                healed: None,
+            };
+            self.0.insert(alert, fired);
         }
     }
 
-    fn table(&self) -> String {
-        let mut table = String::new();
-        for (alert, (fault, after)) in &self.0 {
-            let _ = writeln!(table, "{alert:<22} {:>4} s  {fault}", after.as_secs());
+    /// Everybody is well again of whom it was not said before.
+    fn healed(&mut self) {
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        for fired in self.0.values_mut() {
+            fired.healed.get_or_insert(now);
+        }
+    }
+
+    async fn table(&self, prometheus: &Prometheus) -> String {
+        let mut table = format!("{:<22} fired  resolved after\n", "alert");
+        for (alert, fired) in &self.0 {
+            let resolved = fired.resolved(prometheus).await;
+            let _ = writeln!(
+                table,
+                "{alert:<22} {:>3} s  {:>3} s  {}",
+                fired.after.as_secs(),
+                resolved.as_secs(),
+                fired.fault
+            );
         }
         table
     }
@@ -215,6 +248,18 @@ impl Seen {
         let names = rules.map(|rule| rule["name"].as_str().unwrap());
         let unseen: Vec<&str> = names.filter(|name| !self.0.contains_key(name)).collect();
         assert!(unseen.is_empty(), "without a fault here: {unseen:?}");
+    }
+}
+
+impl Fired {
+    /// From the end of the fault to the last time that the rule saw it; nothing, if it was over before.
+    async fn resolved(&self, prometheus: &Prometheus) -> Duration {
+        let last = format!("max_over_time(timestamp({})[1h:1s])", self.query);
+        let last = prometheus.query(&last).await.unwrap();
+        let last = last.iter().map(|one| one["value"][1].as_str().unwrap());
+        let last = last.map(|text| text.parse::<f64>().unwrap());
+        let last = last.reduce(f64::max).expect("it fired");
+        Duration::from_secs_f64(last).saturating_sub(self.healed.unwrap())
     }
 }
 
