@@ -18,6 +18,12 @@ use crate::wait;
 /// Everything registered and passing; usual is 1 to 3 s, a loaded machine of CI needs more.
 const READY: Duration = Duration::from_secs(60);
 
+/// Publishes the keys of tokens.
+const SIGNS: &str = "users";
+
+/// Nobody who signs in is let in yet.
+const NO_KEYS: &str = "lictor_keyset_keys 0";
+
 impl Stack {
     /// Every registered instance of every service of this run.
     pub async fn registered(&self) -> Result<Vec<Registered>, String> {
@@ -70,7 +76,7 @@ impl Stack {
         .await?
     }
 
-    /// Waits until each process that runs has seen every other one that it needs, as its own metrics tell.
+    /// Waits until each process that runs has seen every other one that it needs, and a gateway the keys of tokens, as its own metrics tell.
     pub async fn all_seen(&self) -> Result<(), Error> {
         wait::until("every process to see its upstreams", READY, || async {
             if let Some(error) = self.died() {
@@ -94,6 +100,9 @@ impl Stack {
                         ));
                     }
                 }
+                if text.lines().any(|line| line == NO_KEYS) && signs(&running) {
+                    return Err(format!("{} knows no key of tokens", instance.name()));
+                }
             }
             Ok(Ok(()))
         })
@@ -109,6 +118,11 @@ impl Stack {
             Some(instance.unit.died(exit))
         })
     }
+}
+
+/// Whether somebody runs who publishes keys.
+fn signs(running: &[&Instance]) -> bool {
+    running.iter().any(|one| one.service == SIGNS)
 }
 
 /// `lictor_snapshot_endpoints{state="passing",upstream="users"} 2`

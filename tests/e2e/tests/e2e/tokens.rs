@@ -54,22 +54,6 @@ async fn try_to_sign_in(system: &System, name: &str) -> Answer {
     stranger.post("/api/auth/token", &who).await.unwrap()
 }
 
-/// A gateway that has just begun may not have fetched them: it says so, with 503.
-async fn keys_are_known(system: &System, token: &str) {
-    let client = Client::new(system.gateway().addresses.public).with_token(token);
-    let known = wait::until("the keys of tokens", Duration::from_secs(30), || async {
-        let answer = client
-            .get("/api/orders")
-            .await
-            .map_err(|error| error.to_string())?;
-        match answer.status {
-            200 => Ok(()),
-            status => Err(format!("{status} {}", answer.text())),
-        }
-    });
-    known.await.unwrap_or_else(|error| panic!("{error}"));
-}
-
 /// The head of a token: another one means another key.
 fn head(token: &str) -> &str {
     token.split('.').next().unwrap()
@@ -123,7 +107,6 @@ async fn people_sign_in_and_order_and_an_idempotency_key_is_their_own() {
         sign_in(&system, "ada").await,
         sign_in(&system, "alan").await,
     );
-    keys_are_known(&system, &ada).await;
     let first = order(&system, &ada, "mine").await;
     let again = order(&system, &ada, "mine").await;
     let other = order(&system, &alan, "mine").await;

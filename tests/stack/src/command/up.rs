@@ -10,6 +10,8 @@ use super::signal::Signals;
 use crate::cli::Up;
 use crate::say;
 
+const FAULTS: &str = "LICTOR_FAULTS__ENABLED";
+
 pub async fn run(flags: Up) -> Result<ExitCode, Error> {
     let before_main = since_command();
     let begin = Instant::now();
@@ -24,7 +26,8 @@ pub async fn run(flags: Up) -> Result<ExitCode, Error> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    say::line(&screen(&stack, before_main, begin).await);
+    let faults = flags.set.iter().all(|one| one.key != FAULTS);
+    say::line(&screen(&stack, before_main, begin, faults).await);
 
     tokio::select! {
         () = signals.next() => say::note("\ndraining (again to end at once)"),
@@ -63,7 +66,7 @@ fn wishes(flags: &Up) -> Builder {
         .fresh(flags.fresh)
         .well_known_ports(true)
         // A native run is there to be broken; what is shipped refuses faults.
-        .set("LICTOR_FAULTS__ENABLED", "true")
+        .set(FAULTS, "true")
         .reporter(Reporter::new(|line| say::note(&line)));
     if let Some(endpoint) = &flags.otlp {
         wishes = wishes.otlp(endpoint);
@@ -81,8 +84,8 @@ fn wishes(flags: &Up) -> Builder {
         })
 }
 
-/// The few lines that a person needs.
-async fn screen(stack: &Stack, before_main: Duration, begin: Instant) -> String {
+/// The few lines that a person needs; of faults only where nobody set them otherwise.
+async fn screen(stack: &Stack, before_main: Duration, begin: Instant, faults: bool) -> String {
     let keys = stack.keys();
     let at = stack.gateway().addresses;
     let timings = stack.timings();
@@ -136,10 +139,20 @@ async fn screen(stack: &Stack, before_main: Duration, begin: Instant) -> String 
         format!("  {curl} -H 'Content-Type: application/json' -d '{order}' http://{}/api/orders", at.public),
         String::new(),
         "another shell: cargo stack status | kill users-a1 | restart users-a1 | zone down a | load | trace".to_owned(),
-        "faults are enabled here: cargo stack fault inventory latency --ms 2000 --for 30s".to_owned(),
-        "Ctrl-C drains and ends everything".to_owned(),
     ];
-    let all: Vec<String> = lines.into_iter().chain(watching).chain(rest).collect();
+    let faults = faults.then_some(
+        "faults are enabled here: cargo stack fault inventory latency --ms 2000 --for 30s",
+    );
+    let end = faults
+        .into_iter()
+        .chain(["Ctrl-C drains and ends everything"]);
+    let end = end.map(str::to_owned);
+    let all: Vec<String> = lines
+        .into_iter()
+        .chain(watching)
+        .chain(rest)
+        .chain(end)
+        .collect();
     all.join("\n")
 }
 
