@@ -2,6 +2,7 @@
 //!
 //! Every answer, good or bad, carries the request's id, what is left of its limit, and where the time went; with `debug_headers`, who served it and why.
 //! One line is logged for each request, here, and a failure nowhere else; the live page's memory (`recent.rs`) is written beside it.
+//! That happens when the head of the answer is known, or when there will be none because the client left; how a long body ended is for the span and the metric.
 
 pub mod request_id;
 
@@ -47,6 +48,7 @@ const X_LICTOR_ATTEMPTS: HeaderName = HeaderName::from_static("x-lictor-attempts
 /// One request on its way through the gateway.
 pub struct Exchange<'g> {
     gateway: &'g Gateway,
+    request: &'g HttpRequest,
     pub started: Instant,
     pub request_id: RequestId,
     pub client: Client,
@@ -63,6 +65,7 @@ pub struct Exchange<'g> {
     /// Branches of an aggregate note theirs side by side.
     steps: RefCell<Vec<Step>>,
     allowance: Option<Allowance>,
+    noted: bool,
 }
 
 /// What became of it.
@@ -88,13 +91,14 @@ pub struct Served {
 
 impl<'g> Exchange<'g> {
     /// A request that has just arrived.
-    pub fn begin(gateway: &'g Gateway, request: &HttpRequest) -> Self {
+    pub fn begin(gateway: &'g Gateway, request: &'g HttpRequest) -> Self {
         /// Only a socket without an address family of the internet's has no peer address.
         const NOWHERE: std::net::SocketAddr =
             std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
         let peer = request.peer_addr().unwrap_or(NOWHERE);
         Self {
             gateway,
+            request,
             started: Instant::now(),
             request_id: RequestId::of(request.headers()),
             client: client::identify(peer, request.headers(), &gateway.edge.trusted_proxies),
@@ -106,6 +110,7 @@ impl<'g> Exchange<'g> {
             shared: false,
             steps: RefCell::default(),
             allowance: None,
+            noted: false,
         }
     }
 
@@ -119,8 +124,8 @@ impl<'g> Exchange<'g> {
     }
 
     /// Notes the route, for spans and metrics too.
-    pub fn routed(&mut self, request: &HttpRequest, route: &'g Route) {
-        telemetry::http::name_route(request, route.template.to_string());
+    pub fn routed(&mut self, route: &'g Route) {
+        telemetry::http::name_route(self.request, route.template.to_string());
         self.route = Some(route);
     }
 
@@ -138,12 +143,7 @@ impl<'g> Exchange<'g> {
     }
 
     /// Completes the answer, counts it, logs it and remembers it.
-    pub fn finish(
-        self,
-        request: &HttpRequest,
-        outcome: Result<HttpResponse, Error>,
-        source: Source,
-    ) -> HttpResponse {
+    pub fn finish(mut self, outcome: Result<HttpResponse, Error>, source: Source) -> HttpResponse {
         let hidden = self.stood_in.map(|(_, code)| code);
         let code = outcome.as_ref().err().map(Error::label).or(hidden);
         let limit = match &outcome {
@@ -151,27 +151,19 @@ impl<'g> Exchange<'g> {
             _ => None,
         };
         let mut answer = outcome.unwrap_or_else(|error| {
-            telemetry::http::name_error(request, error.label());
+            telemetry::http::name_error(self.request, error.label());
             self.gateway.metrics.refused(error.label());
             error.to_response(&source)
         });
         let took = self.started.elapsed();
-        let status = answer.status().as_u16();
-        if let Some(route) = self.route {
-            self.gateway
-                .stats
-                .record(route.index, status, took, Instant::now());
-        }
         self.write_headers(answer.headers_mut(), took);
-        let ended = Ended {
-            status,
+        self.note(Ended {
+            status: answer.status().as_u16(),
             code,
             limit,
             partial: is_partial(&answer),
             took,
-        };
-        self.log(request, &ended);
-        self.remember(request, ended);
+        });
         if source.is_empty() {
             return answer;
         }
@@ -181,6 +173,18 @@ impl<'g> Exchange<'g> {
                 _source: source,
             })
         })
+    }
+
+    /// Counts it, logs it, remembers it.
+    fn note(&mut self, ended: Ended) {
+        self.noted = true;
+        if let Some(route) = self.route {
+            let now = Instant::now();
+            let stats = &self.gateway.stats;
+            stats.record(route.index, ended.status, ended.took, now);
+        }
+        self.log(&ended);
+        self.remember(ended);
     }
 
     fn write_headers(&self, headers: &mut HeaderMap, took: Duration) {
@@ -219,11 +223,11 @@ impl<'g> Exchange<'g> {
     }
 
     /// What the live page shows of it: nothing that a client wrote.
-    fn remember(&self, request: &HttpRequest, ended: Ended) {
+    fn remember(&self, ended: Ended) {
         self.gateway.recent.record(Seen {
             started: self.started,
             took: ended.took,
-            method: route::method::known(request.method().as_str()).unwrap_or("other"),
+            method: route::method::known(self.request.method().as_str()).unwrap_or("other"),
             route: self.route.map(|route| route.index),
             status: ended.status,
             code: ended.code,
@@ -236,10 +240,10 @@ impl<'g> Exchange<'g> {
         });
     }
 
-    fn log(&self, request: &HttpRequest, ended: &Ended) {
+    fn log(&self, ended: &Ended) {
         let served = self.served.as_ref();
         tracing::info!(
-            method = request.method().as_str(),
+            method = self.request.method().as_str(),
             route = self.route.map(|route| &*route.template),
             status = ended.status,
             code = ended.code,
@@ -252,6 +256,28 @@ impl<'g> Exchange<'g> {
             fallback = self.stood_in.map(|(source, _)| source),
             "request answered"
         );
+    }
+}
+
+/// Who drops it before its answer is known has lost the client, or the thread.
+impl Drop for Exchange<'_> {
+    fn drop(&mut self) {
+        /// What the span and the metric of such a request say too.
+        const LEFT: (u16, &str) = (499, "cancelled");
+        if self.noted {
+            return;
+        }
+        let (status, code) = match std::thread::panicking() {
+            true => (500, "panic"),
+            false => LEFT,
+        };
+        self.note(Ended {
+            status,
+            code: Some(code),
+            limit: None,
+            partial: false,
+            took: self.started.elapsed(),
+        });
     }
 }
 

@@ -38,13 +38,13 @@ pub async fn handle(
     request: HttpRequest,
     payload: web::Payload,
 ) -> HttpResponse {
-    if let Some(answer) = edge::asks_the_server(&request) {
-        return answer;
-    }
     let source = Source::of(&request, payload);
     let mut exchange = Exchange::begin(&worker.gateway, &request);
-    let outcome = serve(&worker, &request, &source, &mut exchange).await;
-    exchange.finish(&request, outcome, source)
+    let outcome = match edge::asks_the_server(&request) {
+        Some(answer) => Ok(answer),
+        None => serve(&worker, &request, &source, &mut exchange).await,
+    };
+    exchange.finish(outcome, source)
 }
 
 async fn serve<'g>(
@@ -59,7 +59,7 @@ async fn serve<'g>(
     let found = gateway
         .routes
         .find(sent.path.path(), request.method().as_str())?;
-    exchange.routed(request, found.route);
+    exchange.routed(found.route);
     gateway.maintenance.admit(found.route)?;
     exchange.place = Some(Rc::new(gateway.shed.admit(found.route.priority)?));
     let known = gateway

@@ -2,7 +2,7 @@
 //!
 //! Retries are attempts of their own, siblings under the server span, told apart by their resend count.
 //! The metric knows the logical upstream and whether it was local; which instance in which zone is for the span.
-//! Dropping an attempt that is not finished means that nobody waited for it: `cancelled`, which fails no span.
+//! Dropping an attempt that is not finished means that nobody waited for it: `cancelled`, which fails no span unless the head was a refusal.
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
@@ -117,13 +117,17 @@ impl Attempt {
         match result {
             Ok(status) => {
                 self.status = Some(status);
-                if status >= 400 {
-                    self.settle(&names::status(Some(status)), true);
-                } else {
-                    self.settle("", false);
-                }
+                self.settle_as_answered("");
             }
             Err(error_type) => self.settle(error_type, true),
+        }
+    }
+
+    /// By the status; `well` is what a good one has as its error.
+    fn settle_as_answered(&mut self, well: &'static str) {
+        match self.status {
+            Some(bad) if bad >= 400 => self.settle(&names::status(Some(bad)), true),
+            _ => self.settle(well, false),
         }
     }
 
@@ -159,7 +163,7 @@ impl Attempt {
 impl Drop for Attempt {
     fn drop(&mut self) {
         if !self.settled {
-            self.settle(names::CANCELLED, false);
+            self.settle_as_answered(names::CANCELLED);
         }
     }
 }

@@ -159,7 +159,11 @@ impl Drop for Exchange {
 
         let span = self.cx.span();
         if span.is_recording() {
-            span.update_name(format!("{} {route}", names::span_method(self.method)));
+            let method = names::span_method(self.method);
+            match route == names::UNMATCHED {
+                true => span.update_name(method),
+                false => span.update_name(format!("{method} {route}")),
+            }
             span.set_attribute(KeyValue::new(
                 "http.response.status_code",
                 i64::from(status),

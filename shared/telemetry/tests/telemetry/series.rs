@@ -94,4 +94,12 @@ fn an_attempt_keeps_the_status_of_an_answer_whose_body_is_cut() {
     let labels =
         r#"{error_type="body_cut",locality="local",method="GET",status="200",upstream="orders"} 1"#;
     assert!(text(&registry).contains(labels), "{}", text(&registry));
+
+    // Nobody waits for the body of a refusal any more: a refusal it was.
+    let mut attempt = Attempt::start(&metrics, "orders", "GET", &peer, 0);
+    attempt.answered(503);
+    drop(attempt);
+    let labels =
+        r#"{error_type="503",locality="local",method="GET",status="503",upstream="orders"} 1"#;
+    assert!(text(&registry).contains(labels), "{}", text(&registry));
 }

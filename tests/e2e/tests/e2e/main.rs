@@ -22,6 +22,7 @@ mod faults;
 mod limits;
 mod live_page;
 mod live_settings;
+mod logs;
 mod postgres;
 mod prometheus;
 mod rolling_restart;

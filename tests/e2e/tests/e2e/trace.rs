@@ -3,7 +3,22 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::system::{System, ok};
+
+/// Who was asked, as which attempt, and why there.
+const OF_A_CALL: [&str; 9] = [
+    "http.request.method",
+    "http.response.status_code",
+    "lictor.attempt",
+    "lictor.breaker_state",
+    "lictor.instance",
+    "lictor.pick_reason",
+    "lictor.upstream",
+    "lictor.zone",
+    "server.address",
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_is_one_trace_from_the_gateway_to_inventory_and_payments() {
@@ -58,11 +73,61 @@ async fn an_order_is_one_trace_from_the_gateway_to_inventory_and_payments() {
         assert!(stored, "{service} has a database: {trace}");
     }
     for call in calls {
-        assert!(
-            call.attribute("lictor.pick_reason").is_some()
-                && call.attribute("lictor.zone").is_some(),
-            "{trace}"
-        );
+        for told in OF_A_CALL {
+            assert!(call.attribute(told).is_some(), "{told} of {call}: {trace}");
+        }
     }
+    let served = trace.spans.iter().filter(|span| span.kind == "server");
+    for span in served {
+        let route = span.attribute("http.route").unwrap();
+        let method = span.attribute("http.request.method").unwrap();
+        assert_eq!(span.name, format!("{method} {route}"), "{trace}");
+        let status = span.attribute("http.response.status_code").unwrap();
+        assert!(status.starts_with('2'), "{span}: {trace}");
+    }
+    system.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_is_a_sibling_of_what_it_repeats() {
+    let system = System::with("trace-retry", |wishes| {
+        wishes.set("LICTOR_FAULTS__ENABLED", "true")
+    })
+    .await;
+    let fails = json!({ "kind": "error", "status": 503, "for_s": 60 });
+    system.fault("users-a1", &fails).await.unwrap();
+    let answer = ok(system.load_client().get("/api/users?limit=2").await);
+    let id = answer.header("traceresponse").unwrap();
+    let whole = stack::wait::until("both attempts", Duration::from_secs(20), || async {
+        let trace = system.trace(id).await;
+        let trace = trace.map_err(|error| error.to_string())?;
+        match trace.is_whole() {
+            true => Ok(trace),
+            false => Err(trace.to_string()),
+        }
+    });
+    let trace = whole.await.unwrap_or_else(|error| panic!("{error}"));
+    let root = trace.roots()[0];
+    let attempts = trace.children(root);
+    let attempts = attempts.iter().filter(|span| span.kind == "client");
+    let told = attempts.map(|span| {
+        let status = span.attribute("http.response.status_code");
+        let resent = span.attribute("http.request.resend_count");
+        (
+            status,
+            span.status,
+            resent,
+            span.attribute("lictor.attempt"),
+        )
+    });
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            (Some("503"), "error", None, Some("1")),
+            (Some("200"), "unset", Some("1"), Some("2")),
+        ],
+        "{trace}"
+    );
+    assert_eq!(root.status, "unset", "the client had its answer: {trace}");
     system.stop().await;
 }
