@@ -81,8 +81,8 @@ export const options = run({
     ...only('fault', ['user'], { errors: 1 - LEAST_SUCCESS, p99: 4 * LEVEL_MS }),
     // Signing in is a POST without a key: it is sent once, half of it fails, and the few there are may all do.
     ...only('fault', ['sign_in'], { errors: 1, p99: 1500 }),
-    // A part that is missing is told, and counts as an error.
-    ...only('fault', ['profile', 'dashboard'], { errors: 1, p99: 1500 }),
+    // A part that is missing is told, and counts as an error; they come too seldom to tell 60 % from 58 %, but not from the half that there would be without retries.
+    ...only('fault', ['profile', 'dashboard'], { errors: FAULT.percent / 100, p99: 1500 }),
     ...everywhere('recovery'),
     ...done('struck'),
     ...done('healed'),
