@@ -23,7 +23,12 @@ const BACK_S = 15;
 // They are measured between two scrapes, of which the first is at that moment or as much as one interval later.
 const SEEN_BACK = { from: BACK_S + SCRAPE_S, to: BACK_S + 3 * SCRAPE_S };
 
-const PHASES = phases({ baseline: 20, fault: 30, recovery: Math.max(40, SEEN_BACK.to / SCALE) });
+// How long before the loss its pace is taken from: enough scrapes that a late one does no harm.
+const PACE_S = 3 * SCRAPE_S;
+
+// SCALE shortens no phase below what is measured in it.
+const atLeast = (length, seconds) => Math.max(length, seconds / SCALE);
+const PHASES = phases({ baseline: atLeast(20, PACE_S + SCRAPE_S), fault: 30, recovery: atLeast(40, SEEN_BACK.to) });
 // A sign-in that is under way when its instance goes is lost: it carries no key, so nobody may send it again. There is one at a time.
 const LOST_SIGN_INS = 1 / visits(PHASES.fault);
 const PICKS = 'lictor_picks_total{service="gateway"}';
@@ -39,7 +44,7 @@ const FACTS = {
     promise: `local picks after its loss, probes included, <= ${SETTLED_S} s of those before`,
     // What was picked between the last scrape and the loss is no part of it.
     query: ({ fault }) => {
-      const pace = `sum(rate(${LOCAL}[${3 * SCRAPE_S}s] @ ${fault.from}))`;
+      const pace = `sum(rate(${LOCAL}[${PACE_S}s] @ ${fault.from}))`;
       return `${grew(LOCAL, fault)} / ${pace} - (${fault.from} - max(timestamp(${LOCAL} @ ${fault.from})))`;
     },
     holds: (seconds) => seconds <= SETTLED_S,
