@@ -1,7 +1,7 @@
 // rate-limit: one key asks five times what it may, beside the shop. It gets what it was promised, to the request; the others do not notice.
 
-import http from 'k6/http';
 import { fail } from 'k6';
+import { get, said } from './lib/beside.js';
 import { everywhere, only } from './lib/promises.js';
 import { assertFacts, factsHold } from './lib/facts.js';
 import { grew } from './lib/prometheus.js';
@@ -9,7 +9,7 @@ import { ask, keyed } from './lib/shop.js';
 import { arrivals, journey, phases } from './lib/phases.js';
 import { ready } from './lib/ready.js';
 import { run } from './lib/options.js';
-import { BASE_URL, LIMIT, LIMITED_KEY, RATE } from './lib/settings.js';
+import { LIMIT, LIMITED_KEY, RATE } from './lib/settings.js';
 import { Counter } from 'k6/metrics';
 
 export { shop, visit } from './lib/shop.js';
@@ -69,11 +69,11 @@ export const options = run({
 // The burst must be whole: who used the key a moment ago waits.
 export function setup() {
   if (!LIMITED_KEY) fail('LIMITED_KEY is not set: this scenario needs a key with the quota that it means to reach');
-  const look = http.get(BASE_URL + PATH, { headers: keyed(LIMITED_KEY), tags: { route: 'beside', name: 'beside' } });
+  const look = get(PATH, LIMITED_KEY);
   const remaining = Number(look.headers['Ratelimit-Remaining']);
   const limit = Number(look.headers['Ratelimit-Limit']);
   if (look.status !== 200 || limit !== LIMIT.burst) {
-    fail(`${look.status}, a limit of ${limit} where LIMIT_BURST is ${LIMIT.burst}: name the quota of LIMITED_KEY (${look.body})`);
+    fail(`a limit of ${limit} where LIMIT_BURST is ${LIMIT.burst}: name the quota of LIMITED_KEY (${said(look)})`);
   }
   const missing = LIMIT.burst - remaining;
   // The calm phase gives back some of it.
@@ -88,6 +88,6 @@ export function greedy() {
   if (answer.status === 429 && Number(answer.headers['Retry-After']) > 0) refusedRightly.add(1);
 }
 
-export function teardown({ began }) {
-  assertFacts(FACTS, PHASES, began);
+export function teardown(found) {
+  assertFacts(FACTS, PHASES, found);
 }

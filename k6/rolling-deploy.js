@@ -1,8 +1,9 @@
 // rolling-deploy: every instance of every service is drained, ended and started again, one after the other, under load. Nobody notices.
 // Needs `cargo stack k6 rolling-deploy`: no container can restart another.
 
-import { done, everywhere, only, SIGN_IN_MS } from './lib/promises.js';
+import { done, everywhere } from './lib/promises.js';
 import { assertFacts, factsHold } from './lib/facts.js';
+import { placedOnce } from './lib/orders.js';
 import { grew } from './lib/prometheus.js';
 import { SERVICES } from './lib/faults.js';
 import { command, needsRunner } from './lib/runner.js';
@@ -37,6 +38,7 @@ const FACTS = {
     query: ({ rollout, after }) => grew('lictor_breaker_transitions_total{service="gateway",to="open"}', { from: rollout.from, to: after }),
     holds: (opened) => opened === 0,
   },
+  ...placedOnce,
 };
 
 export const options = run({
@@ -49,7 +51,6 @@ export const options = run({
     // A cold instance's first answers are slower.
     ...everywhere('rollout', { p99: 500 }),
     ...everywhere('recovery'),
-    ...only('rollout', ['sign_in'], { p99: SIGN_IN_MS }),
     'steps_done{step:restarted}': [`count>=${INSTANCES}`],
     ...done('all_restarted'),
     ...factsHold(FACTS),
@@ -72,6 +73,6 @@ export function restartAll() {
   stepsDone.add(1, { step: 'all_restarted' });
 }
 
-export function teardown({ began }) {
-  assertFacts(FACTS, PHASES, began);
+export function teardown(found) {
+  assertFacts(FACTS, PHASES, found);
 }

@@ -3,13 +3,15 @@
 // Orders are taken from the last known stock and settled afterwards, reads get the last good answer, everything else does not notice.
 // Two scenarios differ in what inventory suffers, and in how soon that can be known.
 
+import { get, said } from './beside.js';
 import { done, everywhere, except, only, ORDER_MS, RECOVERY_S, recoversWithin } from './promises.js';
 import { assertFacts, factsHold } from './facts.js';
 import { firstTransition, inForce, lastTransition, later, rate } from './prometheus.js';
 import { heal, strike } from './faults.js';
+import { placedOnce } from './orders.js';
 import { recovery, stepsDone } from './measures.js';
 import { journey, once, phases } from './phases.js';
-import { get, ready, until } from './ready.js';
+import { ready, until } from './ready.js';
 import { run } from './options.js';
 
 const VICTIM = 'inventory';
@@ -55,6 +57,7 @@ export function cascade({ fault, itsReads, opensWithin }) {
       query: () => 'max(lictor_orders_unsettled{status="pending_inventory_check"}) or vector(0)',
       holds: (waiting) => waiting === 0,
     },
+    ...placedOnce,
   };
 
   return {
@@ -69,6 +72,8 @@ export function cascade({ fault, itsReads, opensWithin }) {
         ...except('fault', [...ITS_ROUTES, 'order', 'payment']),
         ...only('fault', ['order'], { p99: ORDER_MS }),
         ...only('fault', ITS_ROUTES, itsReads),
+        // Looked at after orders that inventory confirmed, of which there may be none.
+        ...only('fault', ['payment'], { rare: true }),
         ...everywhere('recovery'),
         // The protection was needed: without it this scenario proves nothing.
         'fallback_share{phase:fault,route:order}': ['rate>=0.5'],
@@ -93,9 +98,9 @@ export function cascade({ fault, itsReads, opensWithin }) {
       recovery.add(until('nobody to notice any more', unnoticed, LOOKED_FOR_S, 0.2));
       stepsDone.add(1, { step: 'recovered' });
     },
-    teardown({ began }) {
+    teardown(found) {
       heal(VICTIM);
-      assertFacts(facts, played, began);
+      assertFacts(facts, played, found);
     },
   };
 }
@@ -131,7 +136,7 @@ function unnoticed() {
     return `an item is ${item.status}, ${item.headers['X-Gateway-Fallback']}`;
   }
   const stats = get('/api/orders/stats');
-  if (stats.status !== 200) return `the orders' statistics are ${stats.status}`;
+  if (stats.status !== 200) return `the orders' statistics are ${said(stats)}`;
   const waiting = stats.json('by_status').pending_inventory_check;
   return waiting === undefined || waiting.orders === 0 ? null : `${waiting.orders} orders wait`;
 }

@@ -17,13 +17,13 @@ export function factsHold(facts) {
   return Object.fromEntries(Object.keys(facts).map((name) => [`facts_kept{fact:${name}}`, ['count==1']]));
 }
 
-// Asks for each and prints the table.
-export function assertFacts(facts, phases, began) {
+// Asks for each and prints the table; `found` is what `ready` found before the run.
+export function assertFacts(facts, phases, found) {
   if (!FACTS) {
     console.warn('server-side facts: NOT ASSERTED (FACTS=off)');
     return;
   }
-  const at = moments(phases, began);
+  const at = moments(phases, found);
   at.after = scraped(at.end);
   for (const [name, { promise, query, holds, unit = '' }] of Object.entries(facts)) {
     let measured;
@@ -42,8 +42,8 @@ export function assertFacts(facts, phases, began) {
 }
 
 // The phases in Unix seconds, and the end of the last; `after` is when Prometheus knows all of it.
-function moments(phases, began) {
-  const at = { end: began };
+function moments(phases, { began, ordersBefore }) {
+  const at = { began, ordersBefore, end: began };
   for (const [name, { from, to }] of Object.entries(phases)) {
     at[name] = { from: began + from, to: began + to };
     at.end = Math.max(at.end, began + to);

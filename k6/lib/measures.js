@@ -2,7 +2,8 @@
 
 import { Counter, Rate, Trend } from 'k6/metrics';
 
-// Answers with a status that the route does not declare, no answer at all, or an aggregate with a part missing.
+// Answers with a status that the route does not declare, no answer at all, an aggregate with a part missing, or a refusal (429, 503) without Retry-After.
+// Tagged `second` besides: `first` when the answer came in the first second of its phase, else `later`.
 export const errors = new Rate('errors');
 // Answers that stand in for the real one: a last good answer, a static one, an order taken on the last known stock.
 export const fallbackShare = new Rate('fallback_share');

@@ -5,7 +5,9 @@
 import { RATE, seconds } from './settings.js';
 
 // One visitor signs in so often: the limit is 20 a minute for an address.
-const VISIT_EVERY = '4s';
+const VISIT_EVERY_S = 4;
+// The last visit comes so long before its phase ends: none is still under way when what the next phase begins with strikes.
+const VISIT_LASTS_S = 1;
 
 // Phases by name and length, such as { baseline: 20, fault: 30, recovery: 30 }: where each begins and ends, in seconds.
 export function phases(lengths) {
@@ -27,14 +29,20 @@ export function journey(phases, { rate = RATE, env = {} } = {}) {
     scenarios[`shop_${phase}`] = { ...arrivals(rate), ...at, exec: 'shop' };
     scenarios[`visit_${phase}`] = {
       ...at,
+      duration: `${to - from - VISIT_LASTS_S}s`,
       executor: 'constant-arrival-rate',
       exec: 'visit',
       rate: 1,
-      timeUnit: VISIT_EVERY,
+      timeUnit: `${VISIT_EVERY_S}s`,
       preAllocatedVUs: 4,
     };
   }
   return scenarios;
+}
+
+// How many visits a phase has; the first comes as it begins.
+export function visits({ from, to }) {
+  return Math.ceil((to - from - VISIT_LASTS_S) / VISIT_EVERY_S);
 }
 
 // So many a second. There are callers enough for answers that take a second each; more are made when that does not do.

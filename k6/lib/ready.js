@@ -1,22 +1,22 @@
 // Before a run: everything is there and well, Prometheus knows what was before, and the ids that the journey asks for are known.
 
-import http from 'k6/http';
 import { sleep } from 'k6';
+import { get, post, said } from './beside.js';
 import { SERVICES } from './faults.js';
+import { stored } from './orders.js';
 import { value } from './prometheus.js';
-import { API_KEY, BASE_URL, FACTS } from './settings.js';
-import { keyed } from './shop.js';
+import { FACTS } from './settings.js';
 import { hex } from './trace.js';
 
 const PATIENCE_S = 60;
 // Enough different orders that no single one is always in a cache.
 const ORDERS = 10;
 
-// Waits for readiness; `began` is the moment from which the phases count.
+// Waits for readiness; `began` is the moment from which the phases count, `ordersBefore` how many orders were in the store by then.
 export function ready() {
   until('every service to be well', () => {
     const health = get('/api/health');
-    return health.status === 200 && health.json('status') === 'healthy' ? null : `${health.status} ${health.body || health.error}`;
+    return health.status === 200 && health.json('status') === 'healthy' ? null : said(health);
   });
   const people = ids('/api/users?limit=20', 'id');
   const skus = ids('/api/inventory/items?limit=20', 'sku');
@@ -25,7 +25,7 @@ export function ready() {
     orders.push(firstOrder(people[0], skus[0]));
   }
   if (FACTS) scraped(Date.now() / 1000);
-  return { shop: { people, orders }, began: Date.now() / 1000 };
+  return { shop: { people, orders }, ordersBefore: stored(), began: Date.now() / 1000 };
 }
 
 // What was counted before the run is none of its facts: every counter was seen by a scrape since that moment.
@@ -48,19 +48,9 @@ export function until(what, look, patience = PATIENCE_S, every = 0.5) {
   }
 }
 
-// A look from beside the journey: no part of what is promised.
-export function get(path) {
-  return http.get(BASE_URL + path, {
-    headers: keyed(API_KEY),
-    tags: { route: 'beside', name: 'beside' },
-    timeout: '5s',
-    responseCallback: null,
-  });
-}
-
 function ids(path, field) {
   const page = get(path);
-  if (page.status !== 200) throw new Error(`GET ${path} answered ${page.status} ${page.body || page.error}`);
+  if (page.status !== 200) throw new Error(`GET ${path} answered ${said(page)}`);
   return list(page.json()).map((entry) => entry[field]);
 }
 
@@ -69,11 +59,7 @@ function list(body) {
 }
 
 function firstOrder(person, sku) {
-  const body = JSON.stringify({ user_id: person, items: [{ sku, quantity: 1 }] });
-  const answer = http.post(`${BASE_URL}/api/orders`, body, {
-    headers: { ...keyed(API_KEY), 'Content-Type': 'application/json', 'Idempotency-Key': hex(16) },
-    tags: { route: 'beside', name: 'beside' },
-  });
-  if (answer.status !== 201) throw new Error(`POST /api/orders answered ${answer.status} ${answer.body || answer.error}`);
+  const answer = post('/api/orders', { user_id: person, items: [{ sku, quantity: 1 }] }, { 'Idempotency-Key': hex(16) });
+  if (answer.status !== 201) throw new Error(`POST /api/orders answered ${said(answer)}`);
   return answer.json('id');
 }

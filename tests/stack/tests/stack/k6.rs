@@ -54,6 +54,35 @@ async fn every_scenario_is_an_open_model_that_drops_nothing_and_asserts_facts() 
     }
 }
 
+/// Phase and route of each promise about errors.
+fn promised(options: &Value) -> Vec<(String, String)> {
+    let thresholds = options["thresholds"].as_object().unwrap();
+    let tags = thresholds
+        .keys()
+        .filter_map(|key| key.strip_prefix("errors{phase:")?.strip_suffix('}'));
+    tags.filter_map(|tags| tags.split_once(",route:"))
+        .map(|(phase, route)| (phase.to_owned(), route.to_owned()))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_phase_that_promises_anything_promises_it_of_every_route_of_the_journey() {
+    let smoke = promised(&inspected("smoke").await);
+    assert!(smoke.iter().any(|(_, route)| route == "sign_in"));
+    for name in scenarios() {
+        let promises = promised(&inspected(&name).await);
+        for (phase, _) in &promises {
+            for (_, route) in &smoke {
+                let promise = (phase.clone(), route.clone());
+                assert!(
+                    promises.contains(&promise),
+                    "{name} promises nothing of {route} in {phase}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn every_scenario_is_in_the_readme_and_none_besides() {
     let readme = Place::find().unwrap().root().join("k6/README.md");
