@@ -17,3 +17,4 @@ mod rules;
 mod scopes;
 mod sizes;
 mod sources;
+mod yaml;
