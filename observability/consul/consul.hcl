@@ -25,12 +25,9 @@ telemetry {
   disable_hostname          = true
 }
 
+# The link from a service's page to its dashboard is in compose.yaml: it has Grafana's published port in it.
 ui_config {
   enabled = true
-  # From a service's page to its dashboard. The browser opens it: the address is the host's.
-  dashboard_url_templates {
-    service = "http://localhost:3000/d/lictor-service?var-service={{Service.Name}}"
-  }
 }
 
 # No calls home.

@@ -199,11 +199,16 @@ async fn own_host<B: MessageBody + 'static>(
 
 /// IP addresses cannot be rebound by DNS; names have to be configured.
 fn is_own(host: &str, names: &[String]) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
+    let (name, rest) = match host.strip_prefix('[') {
+        Some(v6) => v6.split_once(']').unwrap_or_default(),
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
     };
-    name == "localhost" || name.parse::<IpAddr>().is_ok() || names.iter().any(|known| known == name)
+    let digits = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let ends = rest.is_empty() || rest.strip_prefix(':').is_some_and(digits);
+    let known = name == "localhost"
+        || name.parse::<IpAddr>().is_ok()
+        || names.iter().any(|known| known == name);
+    ends && known
 }
 
 #[cfg(test)]
@@ -220,6 +225,8 @@ mod tests {
             "[::1]:8082",
             "10.0.0.7:1",
             "gateway.internal:80",
+            "[::1]",
+            "localhost",
         ] {
             assert!(is_own(own, &names), "{own}");
         }
@@ -228,6 +235,15 @@ mod tests {
             "evil.example",
             "localhost.evil.example:80",
             "127.0.0.1.evil.example",
+            "localhost:8082.evil.example",
+            "localhost:evil.example:80",
+            "localhost:",
+            "localhost:+80",
+            "127.0.0.1:80@evil.example",
+            "[::1].evil.example",
+            "[::1]:80.evil.example",
+            "[::1",
+            "::1",
         ] {
             assert!(!is_own(foreign, &names), "{foreign}");
         }

@@ -255,11 +255,12 @@ impl Faults {
                 .filter(|one| !edited.iter().any(|other| other.id == one.id))
             {
                 let how = if gone.expires <= now {
-                    "fault expired"
+                    "expired"
                 } else {
-                    "fault cleared"
+                    "cleared"
                 };
-                tracing::warn!(id = gone.id, kind = gone.fault.kind().as_str(), "{how}");
+                let kind = gone.fault.kind().as_str();
+                tracing::warn!(id = gone.id, kind, how, "fault ended");
             }
             self.0.metrics.set(&edited);
             *active = edited.into();

@@ -46,6 +46,12 @@ impl Error {
         Self::own(503, "circuit_open", detail).after(retry_after)
     }
 
+    /// 503: an operator holds the upstream's breaker open, whether it fails or not. To a client the code is the same.
+    pub fn forced_open(upstream: &str, retry_after: Duration) -> Self {
+        let detail = format!("an operator holds back calls to {upstream}");
+        Self::own(503, "circuit_open", detail).after(retry_after)
+    }
+
     /// 503: no endpoint may be used.
     pub fn no_endpoint(upstream: &str, retry_after: Duration) -> Self {
         Self::own(

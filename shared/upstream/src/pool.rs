@@ -102,7 +102,7 @@ impl Pool {
     /// Asks the service's breaker for one call.
     ///
     /// # Errors
-    /// `circuit_open`, at once, while the service is failing.
+    /// `circuit_open`, at once, while the service is failing or an operator holds its breaker open.
     pub fn admit(self: &Arc<Self>, now: Instant) -> Result<Call, Error> {
         match self.breaker.try_acquire(now) {
             Ok((permit, transition)) => {
@@ -111,9 +111,7 @@ impl Pool {
                 }
                 Ok(Call::new(self.clone(), permit, now))
             }
-            Err(rejected) => {
-                Err(self.refused(Error::circuit_open(&self.name, rejected.retry_after)))
-            }
+            Err(rejected) => Err(self.circuit_open(rejected.retry_after, now)),
         }
     }
 
@@ -126,6 +124,17 @@ impl Pool {
             Mode::Disabled | Mode::Observe => false,
         };
         open.then(|| breaker.opens_for.unwrap_or_default())
+    }
+
+    /// A refusal of the breaker, in words that say who decided it.
+    pub(crate) fn circuit_open(&self, retry_after: Duration, now: Instant) -> Error {
+        let error = match self.breaker.status(now).mode {
+            Mode::ForcedOpen => Error::forced_open(&self.name, retry_after),
+            Mode::Auto | Mode::Disabled | Mode::Observe => {
+                Error::circuit_open(&self.name, retry_after)
+            }
+        };
+        self.refused(error)
     }
 
     /// Counts an attempt after the first.

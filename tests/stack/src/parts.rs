@@ -6,10 +6,12 @@
 //! What cannot be had is an error that names the one line that helps.
 
 mod archive;
+mod compose;
 mod find;
 mod go;
 mod version;
 
+pub use compose::compose;
 pub use find::on_path;
 
 use std::path::PathBuf;
@@ -147,7 +149,7 @@ pub const DOCKER_COMPOSE: Part = Part {
     least: "2",
     variable: "DOCKER_COMPOSE_BIN",
     version_args: &["version"],
-    needed_by: &["docker compose up", "cargo stack test --only compose"],
+    needed_by: &["docker compose up", "cargo stack test"],
     go: Some(GoBuild {
         module: "docker-compose",
         package: "github.com/docker/compose/v2/cmd",

@@ -181,7 +181,9 @@ async fn an_operator_can_hold_the_breaker_open() {
     scene
         .pool
         .set_breaker_mode(Mode::ForcedOpen, Instant::now());
-    assert_eq!(scene.get().await.unwrap_err().code, "circuit_open");
+    let refused = scene.get().await.unwrap_err();
+    assert_eq!(refused.code, "circuit_open");
+    assert_eq!(refused.detail, "an operator holds back calls to shop");
     assert_eq!(
         scene.pool.status(Instant::now()).breaker.mode,
         "forced_open"

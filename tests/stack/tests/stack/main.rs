@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+mod compose;
 mod k6;
 mod life;
 mod load;

@@ -248,10 +248,7 @@ fn the_doctor_says_who_needs_what_is_missing_and_fails_for_consul_alone() {
             "for cargo stack up --with jaeger, cargo stack test;",
         ),
         ("k6", "for cargo stack k6, cargo stack test;"),
-        (
-            "docker-compose",
-            "for docker compose up, cargo stack test --only compose;",
-        ),
+        ("docker-compose", "for docker compose up, cargo stack test;"),
         (
             "docker-buildx",
             "for docker build, cargo stack test --only compose;",

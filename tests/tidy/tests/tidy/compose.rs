@@ -1,11 +1,104 @@
 //! `compose.yaml` and `Dockerfile` say what the manifests, the configuration and the folders say.
 //!
-//! Read as text, so that this needs neither Docker nor a YAML parser; that it is whole and works is for `docker compose config` and the end-to-end test.
+//! `ports.rs` is about who listens where, `addresses.rs` about who calls whom, `settings.rs` about our processes' environment, `mounts.rs` about files.
+//! That compose itself takes the file is shown in `tests/stack/tests/stack/compose.rs`, that it works in the end-to-end test.
 
-use super::sources;
+mod addresses;
+mod mounts;
+mod ports;
+mod settings;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{sources, yaml};
+
+/// Our images begin so.
+const OURS: &str = "${LICTOR_IMAGES:-lictor}/";
+
+/// What of `compose.yaml` is held against something else.
+#[derive(Debug, Deserialize)]
+pub struct Compose {
+    pub services: BTreeMap<String, Container>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Container {
+    pub image: String,
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// `BIND:PUBLISHED:PORT`.
+    #[serde(default)]
+    pub ports: Vec<String>,
+    #[serde(default)]
+    volumes: Vec<String>,
+    #[serde(default)]
+    entrypoint: Vec<String>,
+    #[serde(default)]
+    command: Vec<String>,
+    healthcheck: Option<HealthCheck>,
+}
+
+#[derive(Debug, Deserialize)]
+struct HealthCheck {
+    test: Vec<String>,
+}
+
+/// A file or folder of the repository in a container.
+#[derive(Debug, PartialEq)]
+pub struct Mount<'a> {
+    /// Relative to the repository.
+    pub from: &'a str,
+    pub to: &'a str,
+    pub options: &'a str,
+}
+
+impl Compose {
+    pub fn read() -> Self {
+        yaml::read("compose.yaml")
+    }
+}
+
+impl Container {
+    /// The package whose program it runs, if that is one of ours.
+    fn package(&self) -> Option<&str> {
+        let (name, _) = self.image.strip_prefix(OURS)?.split_once(':')?;
+        Some(name)
+    }
+
+    pub fn mounts(&self) -> impl Iterator<Item = Mount<'_>> {
+        self.volumes.iter().filter_map(|volume| {
+            let (from, rest) = volume.strip_prefix("./")?.split_once(':')?;
+            let (to, options) = rest.split_once(':').unwrap_or((rest, ""));
+            Some(Mount { from, to, options })
+        })
+    }
+
+    /// The repository's path of what the container sees under this one.
+    pub fn behind(&self, path: &str) -> Option<String> {
+        self.mounts().find_map(|mount| {
+            let below = path.strip_prefix(mount.to)?;
+            (below.is_empty() || below.starts_with('/')).then(|| mount.from.to_owned() + below)
+        })
+    }
+
+    /// Whatever it is started and asked with.
+    fn words(&self) -> impl Iterator<Item = &str> {
+        let asked = self.healthcheck.iter().flat_map(|check| &check.test);
+        let words = self.entrypoint.iter().chain(&self.command).chain(asked);
+        words.map(String::as_str)
+    }
+}
 
 fn text(path: &str) -> String {
     std::fs::read_to_string(sources::root().join(path))
+        .unwrap_or_else(|why| panic!("{path}: {why}"))
+}
+
+fn toml(path: &str) -> toml::Table {
+    text(path)
+        .parse()
         .unwrap_or_else(|why| panic!("{path}: {why}"))
 }
 
@@ -28,12 +121,18 @@ fn each_service_is_there_in_two_zones_and_owns_a_database() {
         text("services/postgres.sql"),
         text("Dockerfile"),
     );
+    let containers = Compose::read().services;
     for name in services() {
+        for zone in ["a", "b"] {
+            let container = &containers[&format!("{name}-{zone}")];
+            assert_eq!(container.package(), Some(&*name));
+            let set = |key: &str| container.environment[key].as_str();
+            assert_eq!(set("LICTOR_IDENTITY__ZONE"), zone, "{name}-{zone}");
+            let database = format!("postgres://{name}:{name}@postgres/{name}");
+            assert_eq!(set("LICTOR_STORE__URL"), database, "{name}-{zone}");
+        }
         for needed in [
-            format!("\n  {name}-a: &{name}\n"),
-            format!("\n  {name}-b:\n    <<: *{name}\n"),
             format!("build: {{ context: ., args: {{ BINARY: {name} }} }}"),
-            format!("LICTOR_STORE__URL: postgres://{name}:{name}@postgres/{name}\n"),
             format!("\n      {name}-a: {{ condition: service_healthy }}\n"),
         ] {
             assert!(compose.contains(&needed), "compose.yaml lacks: {needed}");
@@ -56,69 +155,18 @@ fn each_service_is_there_in_two_zones_and_owns_a_database() {
 }
 
 #[test]
-fn ports_are_those_of_the_configuration_and_the_admin_listener_stays_on_this_host() {
-    let (compose, gateway) = (text("compose.yaml"), text("gateway/gateway.toml"));
-    let (docker, consul) = (text("Dockerfile"), text("shared/service/service.toml"));
-    for (key, variable, bind) in [
-        ("public", "LICTOR_GATEWAY_PORT", "${LICTOR_BIND:-127.0.0.1}"),
-        ("ops", "LICTOR_GATEWAY_OPS_PORT", "127.0.0.1"),
-        ("admin", "LICTOR_GATEWAY_ADMIN_PORT", "127.0.0.1"),
-    ] {
-        let port = gateway
-            .lines()
-            .find_map(|line| line.strip_prefix(&format!("{key} = \"127.0.0.1:")))
-            .map(|rest| rest.trim_end_matches('"'))
-            .unwrap_or_else(|| panic!("gateway.toml has no server.{key}"));
-        let published = format!("- \"{bind}:${{{variable}:-{port}}}:{port}\"\n");
-        assert!(
-            compose.contains(&published),
-            "compose.yaml lacks: {published}"
-        );
-        let listens = format!("LICTOR_SERVER__{}: 0.0.0.0:{port}\n", key.to_uppercase());
-        assert!(compose.contains(&listens), "compose.yaml lacks: {listens}");
-        let listens = listens.trim_end().replace(": ", "=");
-        assert!(docker.contains(&listens), "Dockerfile lacks: {listens}");
-    }
-    assert!(consul.contains("address = \"http://127.0.0.1:8500\""));
-    assert!(compose.contains(":-8500}:8500\""));
-    // Nothing else faces the world.
-    let open: Vec<&str> = compose
-        .lines()
-        .map(str::trim)
-        .filter(|line| line.starts_with("- \"") && line.contains("_PORT:-"))
-        .filter(|line| !line.starts_with("- \"127.0.0.1:"))
-        .collect();
-    assert_eq!(open.len(), 1, "published beyond this host: {open:?}");
-}
-
-#[test]
-fn every_mounted_path_is_there_and_every_image_is_pinned() {
-    let compose = text("compose.yaml");
-    for line in compose.lines().map(str::trim) {
-        if let Some(mount) = line.strip_prefix("- ./") {
-            let path = mount.split(':').next().expect("the first of several");
-            let there = sources::root().join(path).exists();
-            assert!(there, "compose.yaml mounts ./{path}, which is not there");
-            assert!(mount.ends_with(":ro"), "./{path} could be written to");
-        }
-        if let Some(image) = line.strip_prefix("image: ") {
-            let tag = image.rsplit(':').next().expect("the last of several");
-            assert!(
-                image.contains(':') && tag != "latest",
-                "{image} is not pinned"
-            );
+fn every_image_is_pinned_and_ours_have_the_version_of_the_workspace() {
+    let manifest = toml("Cargo.toml");
+    let version = manifest["workspace"]["package"]["version"].as_str();
+    let version = version.expect("the workspace has a version");
+    for (name, container) in Compose::read().services {
+        let image = &container.image;
+        if let Some(package) = container.package() {
+            let wanted = format!("{OURS}{package}:${{LICTOR_VERSION:-{version}}}");
+            assert_eq!(*image, wanted, "{name}");
+        } else {
+            let tag = image.split_once(':').map_or("latest", |(_, tag)| tag);
+            assert_ne!(tag, "latest", "{name}: {image} is not pinned");
         }
     }
-    let version = text("Cargo.toml")
-        .lines()
-        .find_map(|line| {
-            line.strip_prefix("version = \"")
-                .map(|rest| rest.trim_end_matches('"').to_owned())
-        })
-        .expect("the workspace has a version");
-    let named = compose
-        .lines()
-        .filter(|line| line.contains("${LICTOR_IMAGES:-lictor}"))
-        .all(|line| line.ends_with(&format!("${{LICTOR_VERSION:-{version}}}")));
-    assert!(named, "an image of ours has another version than {version}");
 }

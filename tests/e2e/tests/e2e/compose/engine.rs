@@ -45,12 +45,9 @@ impl Engine {
             "no Docker engine answers; it comes with: apt-get install docker.io, and dockerd & where nothing starts it ({})",
             asked.map_or_else(|why| why.to_string(), |out| said(&out)),
         );
-        let plugin = output(&mut Command::new("docker"), &["compose", "version"]).await;
-        let compose: Vec<OsString> = if plugin.is_ok_and(|out| out.status.success()) {
-            vec!["docker".into(), "compose".into()]
-        } else {
-            vec![get("docker-compose", &place).await.into_os_string()]
-        };
+        let reporter = Reporter::new(|line| println!("{line}"));
+        let compose = parts::compose(&place, &reporter).await;
+        let compose = compose.unwrap_or_else(|why| panic!("{why}"));
         // All at once, so that no port is given twice.
         let listeners: Vec<_> = PORTS
             .iter()

@@ -23,6 +23,7 @@ const ANNOTATIONS: &[&str] = &[
     "Breaker trips",
     "Deploys",
     "Faults",
+    "Instance away",
     "Test phases",
 ];
 
@@ -169,7 +170,7 @@ fn links_of_panels(dashboard: &Dashboard) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn every_dashboard_marks_faults_deploys_trips_and_phases() {
+fn every_dashboard_marks_faults_absences_deploys_trips_alerts_and_phases() {
     for dashboard in all() {
         let annotations = dashboard.annotations().iter();
         let names: BTreeSet<&str> = annotations.map(|one| text(one, "name")).collect();
