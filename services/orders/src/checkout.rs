@@ -63,10 +63,26 @@ struct Undo {
     refund: bool,
 }
 
+impl Undo {
+    /// What is in both.
+    fn and(self, other: Self) -> Self {
+        Self {
+            release: self.release && other.release,
+            refund: self.refund && other.refund,
+        }
+    }
+}
+
 const NOTHING: Undo = Undo {
     release: false,
     refund: false,
 };
+
+const WITHOUT_REFUND: Undo = Undo {
+    release: true,
+    refund: false,
+};
+
 const EVERYTHING: Undo = Undo {
     release: true,
     refund: true,
@@ -95,8 +111,12 @@ impl Checkout {
         let undo = setback.undo;
         match setback.ending {
             Ending::Refused(refusal) => {
-                self.refuse(claim, refusal, undo, Some(Pace::Configured))
-                    .await
+                // The client has waited once for payments that give no answer.
+                let now = match refusal.reason {
+                    Reason::PaymentsUnavailable => WITHOUT_REFUND,
+                    _ => EVERYTHING,
+                };
+                self.refuse(claim, refusal, undo, now).await
             }
             Ending::Unchecked(settled) => {
                 match self.claims.stand_by(claim, settled.as_ref()).await? {
@@ -107,7 +127,7 @@ impl Checkout {
                     }
                     Standby::Lost => self.lost(&claim.order.id).await,
                     // Inventory is away: undoing waits for it, the client does not.
-                    Standby::Refused(refusal) => self.refuse(claim, refusal, undo, None).await,
+                    Standby::Refused(refusal) => self.refuse(claim, refusal, undo, NOTHING).await,
                 }
             }
         }
@@ -238,13 +258,13 @@ impl Checkout {
         }
     }
 
-    /// Tells the client no, and undoes what may have been done: now, at this pace, or later.
+    /// Tells the client no, and undoes what may have been done: what is in `now` before that, the rest later.
     async fn refuse(
         &self,
         claim: &Claim,
         refusal: Refusal,
         undo: Undo,
-        pace: Option<Pace>,
+        now: Undo,
     ) -> Result<Outcome, Error> {
         let undo = if claim.fresh { undo } else { EVERYTHING };
         let to = match undo {
@@ -254,12 +274,14 @@ impl Checkout {
         if !self.claims.give_up(claim, &refusal, to).await? {
             return self.lost(&claim.order.id).await;
         }
-        match pace {
-            _ if undo == NOTHING => {}
-            Some(pace) => {
-                self.take_back(claim, undo, Status::Rejected, pace).await?;
-            }
-            None => self.claims.put_back(claim, SOON).await?,
+        let soon = undo.and(now);
+        if undo != NOTHING && soon == undo {
+            self.take_back(claim, undo, Status::Rejected, Pace::Configured)
+                .await?;
+        } else if undo != NOTHING {
+            // What fails is tried again later with the rest.
+            let _ = self.step_back(&claim.order, soon, Pace::Configured).await;
+            self.claims.put_back(claim, SOON).await?;
         }
         Ok(Outcome::Refused(refusal))
     }
