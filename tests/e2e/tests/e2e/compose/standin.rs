@@ -58,7 +58,7 @@ pub async fn theirs(engine: &Engine) {
             "jaeger" => jaeger(engine, image).await,
             "prometheus" => prometheus(engine, image).await,
             "postgres" => postgres(engine, image).await,
-            // Nothing of it can be had from source here; the test leaves it out.
+            // Nothing of it can be had from source; where its image is not here, the test goes without it.
             "grafana" => continue,
             other => panic!("compose.yaml pins {image}, and there is no stand-in for {other}"),
         }

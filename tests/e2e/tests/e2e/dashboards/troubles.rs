@@ -67,7 +67,10 @@ async fn standing_still(system: &System, load: &Load) {
 }
 
 /// A service that answers nothing but errors: its breakers open, and stay so until somebody is told.
+/// Another is gone, its ops listener too, for longer than two scrapes.
 async fn away(system: &System) {
+    let down = json!({ "kind": "down", "for_s": 15 });
+    system.fault("recommendations", &down).await.unwrap();
     let failing = json!({ "kind": "error", "status": 503, "for_s": 60 });
     system.fault("inventory", &failing).await.unwrap();
 }
