@@ -7,6 +7,8 @@
     reason = "the figures of a run belong in its output"
 )]
 
+mod exposed;
+mod k6;
 mod system;
 
 mod alerts;
@@ -25,6 +27,7 @@ mod live_settings;
 mod postgres;
 mod prometheus;
 mod rolling_restart;
+mod sampling;
 mod series;
 mod shop;
 mod slow_clients;
@@ -32,3 +35,4 @@ mod sold_out;
 mod streams;
 mod tokens;
 mod trace;
+mod verdicts;
