@@ -4,12 +4,12 @@
 //! What stands in for something that never happened does not count, so a panel about failures needs a failure here.
 //! Each query is asked until it has found something: a breaker that is open is seen while it is.
 
+mod sources;
 mod troubles;
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use serde_json::Value;
 use stack::companions::Companion;
 use stack::dashboards::{Kind, Query, Source, Terms, queries};
 use stack::jaeger::Jaeger;
@@ -20,6 +20,7 @@ use tokio::process::Child;
 
 use super::system::System;
 use super::{exposed, k6};
+use sources::Sources;
 
 /// As long as there is trouble.
 const PLAN: Plan = Plan {
@@ -32,12 +33,6 @@ const AFTERWARDS: Duration = Duration::from_secs(40);
 
 /// Prometheus scrapes every 5 s; what lasts as long is seen.
 const LOOK_EVERY: Duration = Duration::from_secs(4);
-
-/// Who answers.
-struct Sources<'a> {
-    prometheus: &'a Prometheus,
-    jaeger: Client,
-}
 
 /// A query, and the most series (edges, traces) that it ever found.
 struct Asked {
@@ -154,28 +149,6 @@ async fn ask(sources: &Sources<'_>, asked: &mut [Asked]) {
             Err(why) => one.refused = Some(why),
         }
     }
-}
-
-impl Sources<'_> {
-    async fn count(&self, query: &Query) -> Result<usize, String> {
-        match query.source {
-            Source::Prometheus => {
-                let series = self.prometheus.query(&query.without_stand_in()).await?;
-                Ok(series.iter().filter(|one| says_something(one)).count())
-            }
-            Source::Jaeger => {
-                let answer = self.jaeger.get(&query.expression).await;
-                let answer = answer.map_err(|failure| failure.to_string())?;
-                let found = answer.json()["data"].as_array().map(Vec::len);
-                found.ok_or_else(|| format!("{} {}", answer.status, answer.text()))
-            }
-        }
-    }
-}
-
-/// 0 divided by 0 draws nothing.
-fn says_something(series: &Value) -> bool {
-    series["value"][1] != "NaN"
 }
 
 fn table(asked: &[Asked]) -> String {

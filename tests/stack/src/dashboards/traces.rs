@@ -1,6 +1,6 @@
-//! What a panel asks of Jaeger, as the path of Jaeger's own API that Grafana's datasource makes of it.
+//! What a panel asks of Jaeger, as a path of Jaeger's own API: what Grafana's datasource makes of a target.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::text;
 
@@ -16,31 +16,16 @@ pub fn path(target: &Value) -> Option<String> {
     }
 }
 
+/// The datasource has `name=value` for a tag, the API `name:value`.
 fn search(target: &Value) -> String {
-    let mut path = format!("/api/traces?service={}", encoded(&text(target, "service")));
-    let tags: Map<String, Value> = text(target, "tags")
-        .split_whitespace()
-        .filter_map(|tag| tag.split_once('='))
-        .map(|(name, value)| (name.to_owned(), value.into()))
-        .collect();
-    if !tags.is_empty() {
-        path += &format!("&tags={}", encoded(&Value::from(tags).to_string()));
+    let mut path = format!("/api/traces?service={}", text(target, "service"));
+    for tag in text(target, "tags").split_whitespace() {
+        path += &format!("&tag={}", tag.replacen('=', ":", 1));
     }
     if let Some(limit) = target["limit"].as_u64() {
         path += &format!("&limit={limit}");
     }
     path
-}
-
-/// For the query of a URL.
-fn encoded(text: &str) -> String {
-    let bytes = text.bytes().map(|byte| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
-            char::from(byte).to_string()
-        }
-        other => format!("%{other:02X}"),
-    });
-    bytes.collect()
 }
 
 #[cfg(test)]
@@ -50,10 +35,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_search_becomes_a_path_with_its_tags_as_an_object() {
-        let target =
-            json!({ "queryType": "search", "service": "a b", "tags": "error=true", "limit": 20 });
-        let expected = "/api/traces?service=a%20b&tags=%7B%22error%22%3A%22true%22%7D&limit=20";
+    fn a_search_becomes_a_path_with_each_of_its_tags() {
+        let target = json!({ "queryType": "search", "service": "orders", "tags": "error=true zone=a", "limit": 20 });
+        let expected = "/api/traces?service=orders&tag=error:true&tag=zone:a&limit=20";
         assert_eq!(path(&target).as_deref(), Some(expected));
     }
 
