@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::binaries::SERVICES;
-use crate::companions::Companion;
+use crate::companions::{self, Companion};
 use crate::error::Error;
 use crate::reporter::Reporter;
 use crate::stack::Stack;
@@ -179,7 +179,7 @@ impl Builder {
         if !self.zones.iter().all(good_name) {
             return bad("a zone's name is 1 to 32 of a-z, 0-9 and -");
         }
-        if self.otlp.is_some() && self.companions.contains(&Companion::Jaeger) {
+        if self.otlp.is_some() && companions::policy(&self.companions).is_some() {
             return bad("spans go to one collector: --otlp, or --with jaeger");
         }
         let distinct: BTreeSet<_> = self.zones.iter().collect();

@@ -98,7 +98,7 @@ pub struct Up {
     /// Send traces to this collector (OTLP over HTTP) instead of keeping them in memory
     #[arg(long, value_name = "URL")]
     pub otlp: Option<String>,
-    /// What watches it: jaeger (which then takes the traces), prometheus
+    /// What watches it: jaeger (which then takes the traces) or jaeger-sampled (which keeps those of interest and a share of the rest), prometheus
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub with: Vec<stack::companions::Companion>,
     /// Run these binaries, whatever they are (the runner's own tests do)

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::jaeger::{self, Jaeger};
+use crate::jaeger::{self, Jaeger, Policy};
 use crate::parts;
 use crate::place::Place;
 use crate::ports;
@@ -26,6 +26,8 @@ const READY: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Companion {
     Jaeger,
+    /// The same server, with the policy for production.
+    JaegerSampled,
     Prometheus,
 }
 
@@ -42,9 +44,22 @@ impl FromStr for Companion {
     fn from_str(name: &str) -> Result<Self, String> {
         match name {
             jaeger::NAME => Ok(Self::Jaeger),
+            "jaeger-sampled" => Ok(Self::JaegerSampled),
             prometheus::NAME => Ok(Self::Prometheus),
-            _ => Err("known are jaeger and prometheus".to_owned()),
+            _ => Err("known are jaeger, jaeger-sampled and prometheus".to_owned()),
         }
+    }
+}
+
+/// Of the Jaeger that is wished for, if one is.
+pub(crate) fn policy(wanted: &BTreeSet<Companion>) -> Option<Policy> {
+    match (
+        wanted.contains(&Companion::JaegerSampled),
+        wanted.contains(&Companion::Jaeger),
+    ) {
+        (true, _) => Some(Policy::Sampled),
+        (false, true) => Some(Policy::Everything),
+        (false, false) => None,
     }
 }
 
@@ -85,11 +100,18 @@ impl Companions {
             false => ports::any(),
         };
         let measures = wanted.contains(&Companion::Prometheus);
-        if wanted.contains(&Companion::Jaeger) {
+        if let Some(policy) = policy(wanted) {
             let binary = parts::JAEGER.get(place, reporter).await?;
             reporter.say(format!("jaeger {}", binary.way));
             let metrics = measures.then_some(own);
-            let made = Jaeger::prepare(place, binary.path, well_known_ports, metrics, reporter);
+            let made = Jaeger::prepare(
+                place,
+                binary.path,
+                policy,
+                well_known_ports,
+                metrics,
+                reporter,
+            );
             chosen.jaeger = Some(made);
         }
         if measures {

@@ -1,7 +1,9 @@
-//! The queries of Grafana's dashboards, with their variables filled in: what Grafana would ask, ready to be asked of a real Prometheus.
+//! The queries of Grafana's dashboards, with their variables filled in: what Grafana would ask, ready to be asked of a real Prometheus and a real Jaeger.
 //!
 //! Grafana itself is not needed, and nothing here runs a query.
 //! A panel's query must return something while there is traffic; an annotation's only when its event happens; a variable's whenever the dashboard is open.
+
+mod traces;
 
 use std::path::Path;
 
@@ -17,7 +19,8 @@ pub struct Query {
     /// The panel's title, or the annotation's or variable's name.
     pub panel: String,
     pub kind: Kind,
-    /// PromQL without any variable.
+    pub source: Source,
+    /// Without any variable: PromQL, or a path of Jaeger's API.
     pub expression: String,
 }
 
@@ -27,6 +30,13 @@ pub enum Kind {
     Panel,
     Annotation,
     Variable,
+}
+
+/// Who is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Prometheus,
+    Jaeger,
 }
 
 /// In front of what stands in at the end of a query: a row called `none`.
@@ -92,29 +102,52 @@ pub fn queries(folder: &Path, terms: &Terms) -> Result<Vec<Query>, Error> {
 /// Every query of one dashboard: panels, then annotations, then variables.
 pub fn of(dashboard: &Value, terms: &Terms) -> Vec<Query> {
     let variables = values(dashboard, terms);
-    let query = |panel: &Value, kind, expression: &str| Query {
+    let query = |panel: &Value, kind, source, expression: &str| Query {
         dashboard: text(dashboard, "uid"),
         panel: panel.as_str().unwrap_or_default().to_owned(),
         kind,
+        source,
         expression: filled(expression, &variables),
     };
     let mut found = Vec::new();
     for panel in list(dashboard, "/panels") {
-        let expressions = list(panel, "/targets").iter();
-        let expressions = expressions.filter_map(|target| target["expr"].as_str());
-        found.extend(expressions.map(|one| query(&panel["title"], Kind::Panel, one)));
+        for target in list(panel, "/targets") {
+            let (source, expression) = asked(target);
+            found.push(query(&panel["title"], Kind::Panel, source, &expression));
+        }
     }
     for annotation in list(dashboard, "/annotations/list") {
         if let Some(expression) = annotation["target"]["expr"].as_str() {
-            found.push(query(&annotation["name"], Kind::Annotation, expression));
+            found.push(query(
+                &annotation["name"],
+                Kind::Annotation,
+                Source::Prometheus,
+                expression,
+            ));
         }
     }
     for variable in list(dashboard, "/templating/list") {
         if let Some(expression) = variable["query"]["query"].as_str().and_then(label_values) {
-            found.push(query(&variable["name"], Kind::Variable, &expression));
+            found.push(query(
+                &variable["name"],
+                Kind::Variable,
+                Source::Prometheus,
+                &expression,
+            ));
         }
     }
     found
+}
+
+/// What a panel's target asks, and of whom; what is neither is given to Prometheus as it is, which refuses it: nothing is left out in silence.
+fn asked(target: &Value) -> (Source, String) {
+    if let Some(expression) = target["expr"].as_str() {
+        return (Source::Prometheus, expression.to_owned());
+    }
+    match traces::path(target) {
+        Some(path) => (Source::Jaeger, path),
+        None => (Source::Prometheus, target.to_string()),
+    }
 }
 
 /// `label_values(SELECTOR, LABEL)` is Grafana's own: the same as a query, a series for each value.
@@ -173,7 +206,7 @@ mod tests {
             ]},
             "panels": [
                 { "title": "Lit", "targets": [{ "expr": "rate(lit{z=\"$zone\", n=\"$zone_name\"}[$__rate_interval])" }] },
-                { "title": "Map", "targets": [{ "queryType": "search" }] },
+                { "title": "Map", "targets": [{ "queryType": "dependencyGraph" }] },
             ],
         });
         let asked = |terms: &Terms| {
@@ -182,14 +215,15 @@ mod tests {
         };
         let panel = r#"rate(lit{z=".*", n="east"}[1m])"#;
         let variable = r#"count by (zone) (up{a="east"})"#;
-        assert_eq!(asked(&Terms::default()), [panel, variable]);
+        let map = "/api/dependencies?lookback=3600000";
+        assert_eq!(asked(&Terms::default()), [panel, map, variable]);
         let chosen = Terms {
             rate_interval: "30s".to_owned(),
             chosen: vec![("zone".to_owned(), "b".to_owned())],
             ..Terms::default()
         };
         let panel = r#"rate(lit{z="b", n="east"}[30s])"#;
-        assert_eq!(asked(&chosen), [panel, variable]);
+        assert_eq!(asked(&chosen), [panel, map, variable]);
     }
 
     #[test]
@@ -199,6 +233,7 @@ mod tests {
                 dashboard: "lamps".to_owned(),
                 panel: "Lit".to_owned(),
                 kind: Kind::Panel,
+                source: Source::Prometheus,
                 expression: expression.to_owned(),
             };
             query.without_stand_in()

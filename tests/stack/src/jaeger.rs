@@ -24,6 +24,15 @@ pub const NAME: &str = "jaeger";
 /// It has nothing to write down.
 const STOP: Duration = Duration::from_secs(10);
 
+/// Which traces it keeps: a file of `observability/jaeger/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Every one, so that each exemplar is found.
+    Everything,
+    /// What failed, what was slow, and a share of the rest, as in production.
+    Sampled,
+}
+
 /// One server; it is killed when it is dropped.
 #[derive(Debug)]
 pub struct Jaeger {
@@ -34,11 +43,22 @@ pub struct Jaeger {
     client: Client,
 }
 
+impl Policy {
+    /// Its configuration, relative to the repository.
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::Everything => "observability/jaeger/jaeger.yaml",
+            Self::Sampled => "observability/jaeger/jaeger-sampled.yaml",
+        }
+    }
+}
+
 impl Jaeger {
     /// Chooses its ports; nothing runs yet. `prometheus` answers its Monitor tab.
     pub fn prepare(
         place: &Place,
         binary: PathBuf,
+        policy: Policy,
         well_known_ports: bool,
         prometheus: Option<SocketAddr>,
         reporter: &Reporter,
@@ -70,7 +90,7 @@ impl Jaeger {
                 format!("http://{address}"),
             );
         }
-        let file = place.root().join("observability/jaeger/jaeger.yaml");
+        let file = place.root().join(policy.file());
         let program = Program {
             name: NAME.to_owned(),
             path: binary,
@@ -102,7 +122,6 @@ impl Jaeger {
         self.span_metrics
     }
 
-    /// Waits until it answers.
     pub(crate) async fn ready(&self) -> Result<(), Error> {
         companions::ready(&self.unit, &self.client, "/api/services").await
     }

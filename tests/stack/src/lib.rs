@@ -45,6 +45,7 @@ pub mod client;
 pub mod companions;
 pub mod dashboards;
 pub mod jaeger;
+pub mod k6;
 pub mod load;
 pub mod prometheus;
 pub mod sink;

@@ -1,6 +1,8 @@
 //! `up --with jaeger,prometheus`: from one order to its trace, its series, its log line, and from a latency back to a trace.
 
-use std::collections::{BTreeMap, BTreeSet};
+pub mod traces;
+
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +14,8 @@ use stack::record::Record;
 use stack::{Client, wait};
 
 use super::system::{System, ok};
+use super::trace::{assert_is_an_order, has_arrived};
+use traces::{list, text};
 
 /// Each process sends its spans when its own batch is full or due.
 const TRACED: Duration = Duration::from_secs(30);
@@ -22,71 +26,21 @@ const SCRAPED: Duration = Duration::from_secs(60);
 /// Log lines go through a buffer of their own.
 const LOGGED: Duration = Duration::from_secs(10);
 
-/// Who takes part in an order.
-const TAKE_PART: [&str; 4] = ["gateway", "inventory", "orders", "payments"];
-
 /// The latencies that carry exemplars are those made from spans.
 const LATENCIES: &str = "traces_span_metrics_duration_seconds_bucket{service_name=\"gateway\"}";
 
-/// One span, of as much as is looked at.
-#[derive(Debug)]
-struct Span {
-    id: String,
-    service: String,
-    parents: Vec<String>,
-}
-
-/// The spans of a trace as Jaeger answers for it.
-async fn spans(jaeger: &Client, id: &str) -> Result<Vec<Span>, String> {
-    let path = format!("/api/traces/{id}");
-    let answer = jaeger.get(&path).await.map_err(|why| why.to_string())?;
-    let answer = match answer.status {
-        200 => answer.json(),
-        status => return Err(format!("{path}: {status} {}", answer.text())),
-    };
-    let [trace] = list(&answer["data"]) else {
-        return Err(format!("not one trace: {answer}"));
-    };
-    let span = |span: &Value| {
-        let process = text(&span["processID"]);
-        let references = list(&span["references"]).iter();
-        let references = references.filter(|one| one["refType"] == "CHILD_OF");
-        Span {
-            id: text(&span["spanID"]),
-            service: text(&trace["processes"][&process]["serviceName"]),
-            parents: references.map(|one| text(&one["spanID"])).collect(),
-        }
-    };
-    Ok(list(&trace["spans"]).iter().map(span).collect())
-}
-
-/// Whether it is one tree of all that take part, from the gateway down.
-fn is_whole(spans: &[Span]) -> bool {
-    let services: BTreeSet<&str> = spans.iter().map(|span| span.service.as_str()).collect();
-    let ids: BTreeSet<&String> = spans.iter().map(|span| &span.id).collect();
-    let roots: Vec<&Span> = spans.iter().filter(|one| one.parents.is_empty()).collect();
-    let known = |span: &Span| span.parents.iter().all(|parent| ids.contains(parent));
-    TAKE_PART.iter().all(|name| services.contains(name))
-        && roots.len() == 1
-        && roots[0].service == "gateway"
-        && spans.iter().all(known)
-}
-
 async fn the_trace_is_in(jaeger: &Client, id: &str) {
     let whole = wait::until("the order's trace in Jaeger", TRACED, || async {
-        let spans = spans(jaeger, id).await?;
-        if is_whole(&spans) {
-            Ok(spans)
+        let trace = traces::trace(jaeger, id).await?;
+        if has_arrived(&trace) {
+            Ok(trace)
         } else {
-            Err(format!("{spans:?}"))
+            Err(trace.to_string())
         }
     });
-    let spans = whole.await.unwrap_or_else(|error| panic!("{error}"));
-    let mut of_service = BTreeMap::<&str, usize>::new();
-    for span in &spans {
-        *of_service.entry(&span.service).or_default() += 1;
-    }
-    println!("trace {id}: {of_service:?}");
+    let trace = whole.await.unwrap_or_else(|error| panic!("{error}"));
+    assert_is_an_order(&trace);
+    println!("{trace}");
 }
 
 async fn the_series_is_in(prometheus: &Prometheus) {
@@ -128,7 +82,8 @@ async fn an_exemplar_leads_back(prometheus: &Prometheus, jaeger: &Client) {
             .map(|one| text(&one["labels"]["trace_id"]))
             .collect();
         for id in &ids {
-            if spans(jaeger, id).await.is_ok_and(|spans| !spans.is_empty()) {
+            let trace = traces::trace(jaeger, id).await;
+            if trace.is_ok_and(|trace| !trace.spans.is_empty()) {
                 return Ok(id.clone());
             }
         }
@@ -165,14 +120,6 @@ async fn down(system: System) {
         assert!(answer.is_err(), "{what} answers: {answer:?}");
     }
     assert!(!place.run_file().exists() && !place.control_socket().exists());
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,23 +1,26 @@
-//! No panel is empty: every query of every dashboard, and every recording rule, finds something in a real Prometheus.
+//! No panel is empty: every query of every dashboard, and every recording rule, finds something in a real Prometheus, and what panels ask of traces in a real Jaeger.
 //!
 //! The system is used, by its own load and by k6, and everything is broken once of which a dashboard has a panel.
 //! What stands in for something that never happened does not count, so a panel about failures needs a failure here.
 //! Each query is asked until it has found something: a breaker that is open is seen while it is.
 
+mod sources;
 mod troubles;
 
 use std::fmt::Write as _;
-use std::process::Stdio;
 use std::time::Duration;
 
-use serde_json::Value;
 use stack::companions::Companion;
-use stack::dashboards::{Kind, Query, Terms, queries};
+use stack::dashboards::{Kind, Query, Source, Terms, queries};
+use stack::jaeger::Jaeger;
+use stack::k6::Scenario;
 use stack::prometheus::Prometheus;
-use stack::{Journey, Load, Plan, Reporter, parts};
-use tokio::process::{Child, Command};
+use stack::{Client, Journey, Load, Plan};
+use tokio::process::Child;
 
 use super::system::System;
+use super::{exposed, k6};
+use sources::Sources;
 
 /// As long as there is trouble.
 const PLAN: Plan = Plan {
@@ -31,11 +34,11 @@ const AFTERWARDS: Duration = Duration::from_secs(40);
 /// Prometheus scrapes every 5 s; what lasts as long is seen.
 const LOOK_EVERY: Duration = Duration::from_secs(4);
 
-/// A query, and the most series that it ever found.
+/// A query, and the most series (edges, traces) that it ever found.
 struct Asked {
     query: Query,
     series: usize,
-    /// What Prometheus said against it.
+    /// What was said against it.
     refused: Option<String>,
 }
 
@@ -50,21 +53,27 @@ async fn every_query_of_every_dashboard_and_every_recording_rule_finds_something
     })
     .await;
     let prometheus = system.companions().prometheus.as_ref().unwrap();
+    let jaeger = system.companions().jaeger.as_ref().map(Jaeger::address);
+    let sources = Sources {
+        prometheus,
+        jaeger: Client::new(jaeger.unwrap()),
+    };
     let mut asked = all(&system, prometheus).await;
 
     let client = system.load_client();
     let journey = Journey::shop(&client).await.unwrap();
     let journey = journey.with_orders(&client, 8, 0).await.unwrap();
     let load = Load::start(PLAN, client, journey);
-    let k6 = k6(&system, prometheus).await;
+    let k6 = tested(&system, prometheus).await;
     let troubles = troubles::all(&system, &load);
     tokio::select! {
         () = troubles => {}
-        () = look(prometheus, &mut asked) => unreachable!("it looks until it is told to stop"),
+        () = look(&sources, &mut asked) => unreachable!("it looks until it is told to stop"),
     }
     // Nothing is waited for that has been seen.
-    let rest = tokio::time::timeout(AFTERWARDS, until_all_are_seen(prometheus, &mut asked));
+    let rest = tokio::time::timeout(AFTERWARDS, until_all_are_seen(&sources, &mut asked));
     let _ = rest.await;
+    exposed::everything_is_in_the_catalogue(&system).await;
     drop(k6);
     let report = load.end().await;
 
@@ -92,6 +101,7 @@ async fn all(system: &System, prometheus: &Prometheus) -> Vec<Asked> {
         dashboard: "(rules)".to_owned(),
         panel: rule["labels"].to_string(),
         kind: Kind::Panel,
+        source: Source::Prometheus,
         expression: rule["name"].as_str().unwrap().to_owned(),
     }));
     let asked = |query| Asked {
@@ -102,71 +112,43 @@ async fn all(system: &System, prometheus: &Prometheus) -> Vec<Asked> {
     found.into_iter().map(asked).collect()
 }
 
-/// A test of k6 that writes what it sees into Prometheus, as `cargo stack k6` has it do; it ends when it is dropped.
-async fn k6(system: &System, prometheus: &Prometheus) -> Child {
-    let reporter = Reporter::new(|line| println!("{line}"));
-    let binary = parts::K6.get(system.place(), &reporter).await;
-    let binary = binary.unwrap_or_else(|error| panic!("{error}")).path;
-    let log = std::fs::File::create(system.place().log("k6")).unwrap();
-    let gateway = format!("http://{}", system.client().address());
-    let write = format!("{}/api/v1/write", prometheus.url());
-    Command::new(binary)
-        .args(["run", "--quiet"])
-        .arg(system.place().root().join("k6/smoke.js"))
-        .envs([
-            ("BASE_URL", &*gateway),
-            ("API_KEY", &*system.keys().load),
-            ("LIMITED_KEY", &*system.keys().demo),
-            ("TESTID", "dashboards"),
-            // Its 20 s are to last as long as what slows it down.
-            ("SCALE", "4"),
-            // What it promises is not promised while things are broken.
-            ("FACTS", "off"),
-            ("K6_NO_USAGE_REPORT", "true"),
-            ("K6_AUTO_EXTENSION_RESOLUTION", "false"),
-            ("K6_OUT", "experimental-prometheus-rw"),
-            ("K6_PROMETHEUS_RW_SERVER_URL", &*write),
-            ("K6_PROMETHEUS_RW_PUSH_INTERVAL", "5s"),
-            ("K6_FEATURES", "native-histograms"),
-        ])
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap()
+/// A test of k6 that writes what it sees into Prometheus; it ends when it is dropped.
+async fn tested(system: &System, prometheus: &Prometheus) -> Child {
+    let smoke = Scenario {
+        // Its 20 s are to last as long as what slows it down.
+        scale: Some(4.0),
+        // What it promises is not promised while things are broken.
+        facts: false,
+        ..k6::scenario("smoke", prometheus)
+    };
+    k6::start(&smoke, system).await
 }
 
 /// Asks again and again.
-async fn look(prometheus: &Prometheus, asked: &mut [Asked]) {
+async fn look(sources: &Sources<'_>, asked: &mut [Asked]) {
     let mut turns = tokio::time::interval(LOOK_EVERY);
     loop {
         turns.tick().await;
-        ask(prometheus, asked).await;
+        ask(sources, asked).await;
     }
 }
 
-async fn until_all_are_seen(prometheus: &Prometheus, asked: &mut [Asked]) {
+async fn until_all_are_seen(sources: &Sources<'_>, asked: &mut [Asked]) {
     let mut turns = tokio::time::interval(LOOK_EVERY);
     while asked.iter().any(|one| one.series == 0) {
         turns.tick().await;
-        ask(prometheus, asked).await;
+        ask(sources, asked).await;
     }
 }
 
 /// Asks what has found nothing yet.
-async fn ask(prometheus: &Prometheus, asked: &mut [Asked]) {
+async fn ask(sources: &Sources<'_>, asked: &mut [Asked]) {
     for one in asked.iter_mut().filter(|one| one.series == 0) {
-        match prometheus.query(&one.query.without_stand_in()).await {
-            Ok(series) => one.series = series.iter().filter(|one| says_something(one)).count(),
+        match sources.count(&one.query).await {
+            Ok(found) => one.series = found,
             Err(why) => one.refused = Some(why),
         }
     }
-}
-
-/// 0 divided by 0 draws nothing.
-fn says_something(series: &Value) -> bool {
-    series["value"][1] != "NaN"
 }
 
 fn table(asked: &[Asked]) -> String {

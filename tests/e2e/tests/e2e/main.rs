@@ -7,6 +7,8 @@
     reason = "the figures of a run belong in its output"
 )]
 
+mod exposed;
+mod k6;
 mod system;
 
 mod alerts;
@@ -26,6 +28,7 @@ mod logs;
 mod postgres;
 mod prometheus;
 mod rolling_restart;
+mod sampling;
 mod series;
 mod shop;
 mod slow_clients;
@@ -33,3 +36,4 @@ mod sold_out;
 mod streams;
 mod tokens;
 mod trace;
+mod verdicts;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use stack::prometheus::{Neighbours, Prometheus};
 use stack::{Plan, Reporter, parts, ports, wait};
 
+use super::exposed;
 use super::system::System;
 
 /// Found and scraped twice; the targets of Consul are looked at every 5 s.
@@ -97,6 +98,7 @@ async fn every_process_is_found_through_consul_and_every_rule_has_data_under_loa
         println!("{name}: {} series, such as {}", found.len(), found[0]);
     }
 
+    exposed::everything_is_in_the_catalogue(&system).await;
     let report = load.finish().await;
     assert_eq!(report.errors, 0, "{report}");
     // How fast answers are is the machine's as much as ours.

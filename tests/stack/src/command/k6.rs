@@ -11,9 +11,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use stack::k6::Scenario;
 use stack::record::Record;
 use stack::{Error, Place, Reporter, parts};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
 use super::running;
 use super::signal::Signals;
@@ -22,9 +23,6 @@ use crate::say;
 
 /// Where Prometheus is, when the run does not say.
 const PROMETHEUS: &str = "PROMETHEUS_URL";
-
-/// What k6 reads from the environment itself, and for which it discards a script's scenarios.
-const DISCARDING: [&str; 4] = ["K6_VUS", "K6_DURATION", "K6_ITERATIONS", "K6_STAGES"];
 
 pub async fn run(flags: cli::K6) -> Result<ExitCode, Error> {
     let place = Place::find()?;
@@ -59,28 +57,28 @@ pub async fn run(flags: cli::K6) -> Result<ExitCode, Error> {
         "{} as {testid}, k6 {}, against http://{}",
         flags.name, k6.way, record.gateway
     ));
-    let mut command = Command::new(&k6.path);
+    let scenario = Scenario {
+        name: flags.name,
+        testid,
+        prometheus,
+        facts: !flags.no_facts,
+        rate: flags.rate,
+        scale: flags.scale,
+    };
+    let mut command = scenario.command(&k6.path, &place, &record);
     command
-        .arg("run")
         .args(&flags.extra)
-        .arg(place.root().join(format!("k6/{}.js", flags.name)))
-        .envs(environment(&record, &flags, &testid, &runner))
+        .env("RUNNER_URL", &runner)
+        .env("K6_WEB_DASHBOARD", "true")
+        // The report alone; nobody looks at it while it runs.
+        .env("K6_WEB_DASHBOARD_PORT", "-1")
+        .env("K6_WEB_DASHBOARD_PERIOD", "2s")
         .env("K6_WEB_DASHBOARD_EXPORT", &report)
         .stdin(Stdio::null());
     if !std::io::stdout().is_terminal() {
         // Its progress is a page every second where no line can move.
         command.arg("--quiet");
     }
-    for name in DISCARDING {
-        command.env_remove(name);
-    }
-    if let Some(url) = &prometheus {
-        command
-            .env(PROMETHEUS, url)
-            .env("K6_OUT", "experimental-prometheus-rw")
-            .env("K6_PROMETHEUS_RW_SERVER_URL", format!("{url}/api/v1/write"));
-    }
-    command.env("FACTS", if flags.no_facts { "off" } else { "on" });
     if flags.no_facts {
         say::note("no server-side fact is asserted (--no-facts)");
     }
@@ -134,43 +132,6 @@ fn prometheus(record: &Record, no_facts: bool) -> Result<Option<String>, Error> 
             "the server-side facts need Prometheus: cargo stack up --with prometheus (or {PROMETHEUS}=http://...); --no-facts leaves them out"
         ))),
     }
-}
-
-/// The names are those of `k6/lib/settings.js`.
-fn environment(
-    record: &Record,
-    flags: &cli::K6,
-    testid: &str,
-    runner: &str,
-) -> Vec<(&'static str, String)> {
-    let mut environment = vec![
-        ("BASE_URL", format!("http://{}", record.gateway)),
-        ("CONSUL_URL", format!("http://{}", record.consul)),
-        ("API_KEY", record.keys.load.clone()),
-        ("LIMITED_KEY", record.keys.demo.clone()),
-        ("RUNNER_URL", runner.to_owned()),
-        ("TESTID", testid.to_owned()),
-        // Nothing is fetched and nothing is told to anybody.
-        ("K6_AUTO_EXTENSION_RESOLUTION", "false".to_owned()),
-        ("K6_NO_USAGE_REPORT", "true".to_owned()),
-        ("K6_WEB_DASHBOARD", "true".to_owned()),
-        // The report alone; nobody looks at it while it runs.
-        ("K6_WEB_DASHBOARD_PORT", "-1".to_owned()),
-        ("K6_WEB_DASHBOARD_PERIOD", "2s".to_owned()),
-        ("K6_PROMETHEUS_RW_PUSH_INTERVAL", "5s".to_owned()),
-        // One series for each trend, of which every quantile can be asked.
-        ("K6_FEATURES", "native-histograms".to_owned()),
-    ];
-    let wishes = [
-        ("RATE", flags.rate.map(|rate| rate.to_string())),
-        ("SCALE", flags.scale.map(|scale| scale.to_string())),
-    ];
-    environment.extend(
-        wishes
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
-    environment
 }
 
 fn now(name: &str) -> String {

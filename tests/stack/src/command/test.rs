@@ -86,13 +86,14 @@ fn chosen(only: Option<&str>, full: bool) -> Result<Vec<Trial>, Error> {
         .ok_or(unknown)
 }
 
-/// What needs more time or more than Rust and Go: every part at once, PostgreSQL, and a Docker engine for `compose.yaml`. Each says so where it is not there.
-fn longer() -> [Trial; 3] {
+/// What needs more time or more than Rust and Go: every part at once, scenarios of k6, PostgreSQL, and a Docker engine for `compose.yaml`. Each says so where it is not there.
+fn longer() -> [Trial; 4] {
     [
         (
             "seen",
-            "test --package e2e -- --ignored companions dashboards alerts",
+            "test --package e2e -- --ignored companions dashboards sampling alerts",
         ),
+        ("k6", "test --package e2e -- --ignored verdicts"),
         ("postgres", "test --package e2e -- --ignored postgres"),
         ("compose", "test --package e2e -- --ignored compose"),
     ]

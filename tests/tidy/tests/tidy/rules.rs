@@ -5,7 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::{catalogue, promql, sources};
+use tidy::catalogue;
+
+use super::{promql, sources};
 
 /// What every target carries beside its metrics' own labels.
 const TARGET_LABELS: &[&str] = &["job", "instance", "service", "zone", "version"];

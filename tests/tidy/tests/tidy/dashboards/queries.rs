@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use tidy::catalogue;
+
 use super::{Query, all, between, nothing, text};
-use crate::{catalogue, promql, rules};
+use crate::{promql, rules};
 
 /// Windows that Grafana works out: a few scrapes at this zoom, or the whole time shown.
 const WINDOWS: &[&str] = &["$__rate_interval", "$__range"];

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use tidy::catalogue;
 
 use super::{Dashboard, all, list, nothing, text};
-use crate::catalogue;
 
 /// What observability.md asks for, each answering a question of its own.
 const DASHBOARDS: &[&str] = &[
