@@ -127,18 +127,20 @@ impl Desk {
         if let Some(outcome) = Outcome::of(order) {
             return Ok(Some(replayed(outcome)));
         }
+        // The attempt before has to be undone first; as long as it is not its refusal stands.
+        let stands = || Outcome::refusal(order).map(|refusal| replayed(Outcome::Refused(refusal)));
         let claim = match order.status {
             Status::Rejected => self.claims.reopen(order).await?,
             _ => self.claims.take(order).await?,
         };
-        let Some(claim) = claim else { return Ok(None) };
+        let Some(claim) = claim else {
+            return Ok(stands().filter(|_| order.status == Status::Cancelling));
+        };
         if claim.order.status == Status::Accepted {
             return self.place(&claim, deadline).await.map(Some);
         }
-        // The attempt before has to be undone first; as long as that fails its refusal stands.
         let undone = self.checkout.undo(&claim).await?;
-        let refusal = Outcome::refusal(&claim.order).filter(|_| !undone);
-        Ok(refusal.map(|refusal| replayed(Outcome::Refused(refusal))))
+        Ok(stands().filter(|_| !undone))
     }
 
     async fn place(&self, claim: &Claim, deadline: Deadline) -> Result<Submitted, Error> {

@@ -125,7 +125,8 @@ async fn a_retry_is_a_sibling_of_what_it_repeats() {
     let whole = stack::wait::until("both attempts", Duration::from_secs(20), || async {
         let trace = system.trace(id).await;
         let trace = trace.map_err(|error| error.to_string())?;
-        match trace.is_whole() {
+        let by_gateway = trace.spans.iter().any(|span| span.service == "gateway");
+        match by_gateway && trace.is_whole() {
             true => Ok(trace),
             false => Err(trace.to_string()),
         }

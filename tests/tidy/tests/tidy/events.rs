@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::catalogue;
+use tidy::catalogue;
+
 use super::sources::{self, Source};
 
 const LEVELS: &[&str] = &["error", "warn", "info"];
