@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::catalogue;
 use super::sources::{self, Source};
+use tidy::catalogue;
 
 const LEVELS: &[&str] = &["error", "warn", "info"];
 

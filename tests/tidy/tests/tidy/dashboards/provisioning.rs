@@ -7,10 +7,11 @@ mod schema;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use tidy::catalogue;
 
 use super::{all, list, nothing, text};
 use crate::compose::Compose;
-use crate::{catalogue, promql, rules, sources, yaml};
+use crate::{promql, rules, sources, yaml};
 use schema::{Access, Flavour, HttpMethod, ProviderType};
 
 /// Chosen by the variable of this name.
