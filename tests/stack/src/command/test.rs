@@ -86,16 +86,22 @@ fn chosen(only: Option<&str>, full: bool) -> Result<Vec<Trial>, Error> {
         .ok_or(unknown)
 }
 
-/// What needs more time or more than Rust and Go: every part at once, scenarios of k6, PostgreSQL, and a Docker engine for `compose.yaml`. Each says so where it is not there.
+/// What needs more time or more than Rust and Go: every part at once, scenarios of k6, PostgreSQL, and a Docker engine for `compose.yaml`. Each says so where it is not there, and its figures are in its log.
 fn longer() -> [Trial; 4] {
     [
         (
             "seen",
-            "test --package e2e -- --ignored companions dashboards sampling alerts",
+            "test --package e2e -- --ignored --nocapture companions dashboards sampling alerts",
         ),
-        ("k6", "test --package e2e -- --ignored verdicts"),
-        ("postgres", "test --package e2e -- --ignored postgres"),
-        ("compose", "test --package e2e -- --ignored compose"),
+        ("k6", "test --package e2e -- --ignored --nocapture verdicts"),
+        (
+            "postgres",
+            "test --package e2e -- --ignored --nocapture postgres",
+        ),
+        (
+            "compose",
+            "test --package e2e -- --ignored --nocapture compose",
+        ),
     ]
     .map(|(name, line)| Trial {
         name,
