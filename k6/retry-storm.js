@@ -81,7 +81,7 @@ export const options = run({
     ...only('fault', ['user'], { errors: 1 - LEAST_SUCCESS, p99: 4 * LEVEL_MS }),
     // Signing in is a POST without a key: it is sent once, half of it fails, and the few there are may all do.
     ...only('fault', ['sign_in'], { errors: 1, p99: 1500 }),
-    // A part that is missing is told, and counts as an error; they come too seldom to tell 60 % from 58 %, but not from the half that there would be without retries.
+    // A part that is missing is told, and counts as an error. They come too seldom to tell 60 % from 58 %: without retries more than this would fail in most runs, not in all; the amplification and the reads of users are the promise.
     ...only('fault', ['profile', 'dashboard'], { errors: FAULT.percent / 100, p99: 1500 }),
     ...everywhere('recovery'),
     ...done('struck'),

@@ -22,6 +22,7 @@ use actix_web::{
     http::header::{HeaderMap, HeaderName, HeaderValue},
 };
 use bytes::Bytes;
+use telemetry::propagation::Here;
 use upstream::{EndpointId, Zone};
 
 use self::request_id::{REQUEST_ID, RequestId};
@@ -65,6 +66,7 @@ pub struct Exchange<'g> {
     /// Branches of an aggregate note theirs side by side.
     steps: RefCell<Vec<Step>>,
     allowance: Option<Allowance>,
+    trace: Here,
     noted: bool,
 }
 
@@ -110,6 +112,7 @@ impl<'g> Exchange<'g> {
             shared: false,
             steps: RefCell::default(),
             allowance: None,
+            trace: Here::now(),
             noted: false,
         }
     }
@@ -267,6 +270,7 @@ impl Drop for Exchange<'_> {
         if self.noted {
             return;
         }
+        let _current = self.trace.enter();
         let (status, code) = match std::thread::panicking() {
             true => (500, "panic"),
             false => LEFT,

@@ -5,7 +5,7 @@
 //! counts as happened: only what this claim surely did not do, on an attempt that nobody had before,
 //! is not undone. Inventory that does not answer is no "no": the order is accepted from the last
 //! known stock, and charged when inventory holds the pieces. Money that cannot be taken is one: the
-//! client is waiting, and learns that it was not.
+//! client is waiting, and learns that its order was not; a charge of which nothing was heard is refunded after that.
 
 use crate::book::Book;
 use crate::claim::{Claim, Claims};
@@ -111,7 +111,7 @@ impl Checkout {
         let undo = setback.undo;
         match setback.ending {
             Ending::Refused(refusal) => {
-                // The client has waited once for payments that give no answer.
+                // Payments that gave no answer are not waited for twice in one request.
                 let now = match refusal.reason {
                     Reason::PaymentsUnavailable => WITHOUT_REFUND,
                     _ => EVERYTHING,

@@ -162,12 +162,14 @@ impl Claims {
         Ok(reopened.map(|order| Claim { order, fresh, word }))
     }
 
-    /// The client does not want it any more: a claim on the way back, if nobody is at the order.
+    /// The client does not want it any more: a claim on the way back, if nobody is at the order. Why the shop had
+    /// refused it, if it had, is forgotten: its key does not begin another attempt.
     pub async fn call_off(&self, order: &Order) -> Result<Option<Claim>, Error> {
         let (word, now) = (word(), now_ms());
         let mut write = self.store.write().await?;
         let called_off = sqlx::query_as(
-            "UPDATE orders SET status = 'cancelling', tries = 0, claimed_by = $3, due_at_ms = $4, updated_at_ms = $5
+            "UPDATE orders SET status = 'cancelling', reason = NULL, detail = NULL, tries = 0,
+                               claimed_by = $3, due_at_ms = $4, updated_at_ms = $5
              WHERE id = $1 AND status = $2 AND (claimed_by = '' OR due_at_ms <= $5)
              RETURNING id, user_id, status, reason, detail, items, total_cents, payment_id, created_at_ms, updated_at_ms,
                        attempt, due_at_ms, tries",

@@ -128,19 +128,22 @@ impl Desk {
             return Ok(Some(replayed(outcome)));
         }
         // The attempt before has to be undone first; as long as it is not its refusal stands.
-        let stands = || Outcome::refusal(order).map(|refusal| replayed(Outcome::Refused(refusal)));
+        let stands = |order| {
+            let refusal = Outcome::refusal(order)?;
+            Some(replayed(Outcome::Refused(refusal)))
+        };
         let claim = match order.status {
             Status::Rejected => self.claims.reopen(order).await?,
             _ => self.claims.take(order).await?,
         };
         let Some(claim) = claim else {
-            return Ok(stands().filter(|_| order.status == Status::Cancelling));
+            return Ok(stands(order).filter(|_| order.status == Status::Cancelling));
         };
         if claim.order.status == Status::Accepted {
             return self.place(&claim, deadline).await.map(Some);
         }
         let undone = self.checkout.undo(&claim).await?;
-        Ok(stands().filter(|_| !undone))
+        Ok(stands(&claim.order).filter(|_| !undone))
     }
 
     async fn place(&self, claim: &Claim, deadline: Deadline) -> Result<Submitted, Error> {

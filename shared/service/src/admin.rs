@@ -21,7 +21,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::future::{Ready, ready};
 use std::io;
-use std::net::{IpAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::sync::Arc;
 use telemetry::LogFilter;
 use upstream::Pool;
@@ -205,9 +205,13 @@ fn is_own(host: &str, names: &[String]) -> bool {
     };
     let digits = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     let ends = rest.is_empty() || rest.strip_prefix(':').is_some_and(digits);
-    let known = name == "localhost"
-        || name.parse::<IpAddr>().is_ok()
-        || names.iter().any(|known| known == name);
+    let known = match host.starts_with('[') {
+        true => name.parse::<Ipv6Addr>().is_ok(),
+        false => {
+            let configured = names.iter().any(|known| known == name);
+            name == "localhost" || name.parse::<Ipv4Addr>().is_ok() || configured
+        }
+    };
     ends && known
 }
 
@@ -243,6 +247,7 @@ mod tests {
             "[::1].evil.example",
             "[::1]:80.evil.example",
             "[::1",
+            "[localhost]",
             "::1",
         ] {
             assert!(!is_own(foreign, &names), "{foreign}");

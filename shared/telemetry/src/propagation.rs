@@ -94,6 +94,23 @@ pub fn trace_number() -> Option<u128> {
     })
 }
 
+/// The trace that was current at some moment, for who ends when it is current no more: a future that is dropped is not in
+/// the context that it was polled in.
+#[derive(Debug)]
+pub struct Here(Context);
+
+impl Here {
+    /// The current one.
+    pub fn now() -> Self {
+        Self(Context::current())
+    }
+
+    /// Makes it current again, as long as what is returned is held.
+    pub fn enter(&self) -> impl Drop + use<> {
+        self.0.clone().attach()
+    }
+}
+
 /// `future` with the current trace around it, for work that is handed to another task.
 pub fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
     future.with_context(Context::current())

@@ -133,6 +133,32 @@ async fn an_order_that_cannot_be_undone_now_is_undone_later_by_itself() {
 }
 
 #[actix_web::test]
+async fn an_order_that_was_cancelled_on_its_way_back_stays_cancelled_for_its_key() {
+    let scene = Scene::with(failing).await;
+    let refused = scene.orders.order_once("once", "me", &[("A", 4)]).await;
+    assert_eq!(refused.problem(), (503, "payments_unavailable", ""));
+    let order = scene.orders.the_order().await;
+    let id = order["id"].as_str().unwrap();
+    let until = Instant::now() + PATIENCE;
+    while scene.orders.cancel(id).await.status != 202 {
+        // The reconciler may be at it.
+        assert!(Instant::now() < until, "it is agreed, and undone later");
+    }
+
+    scene.payments.becomes(well);
+    scene.until("cancelled").await;
+    let again = scene.orders.order_once("once", "me", &[("A", 4)]).await;
+    assert_eq!(again.text("status"), "cancelled");
+    let asked = scene.payments.asked();
+    let charges = asked.iter().filter(|asked| *asked == "POST /payments");
+    assert_eq!(
+        charges.count(),
+        1,
+        "nobody is charged for what was cancelled"
+    );
+}
+
+#[actix_web::test]
 async fn an_order_comes_to_its_end_when_its_client_has_left() {
     let scene = Scene::with(deaf_to_charges).await;
     let body = wish(&[("A", 4)]).to_string();

@@ -93,9 +93,18 @@ async fn somebody_leaves(system: &System) {
     there.await.unwrap();
     drop(stream);
     let line = wait::until("the line of who left", SOON, || async {
-        lines_of(system, "left").pop().ok_or("none yet".to_owned())
+        let lines = lines_of(system, "left");
+        match lines.is_empty() {
+            false => Ok(lines),
+            true => Err("none yet".to_owned()),
+        }
     });
-    let line = line.await.unwrap();
+    let lines = line.await.unwrap();
+    let [line] = &lines[..] else {
+        panic!("not one line: {lines:?}");
+    };
+    assert_eq!(line["trace_id"].as_str().unwrap().len(), 32, "{line}");
+    assert_eq!(line["span_id"].as_str().unwrap().len(), 16, "{line}");
     assert_eq!(
         (&line["status"], &line["code"]),
         (&json!(499), &json!("cancelled")),

@@ -26,7 +26,10 @@ pub async fn run(flags: Up) -> Result<ExitCode, Error> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let faults = flags.set.iter().all(|one| one.key != FAULTS);
+    let faults = flags
+        .set
+        .iter()
+        .all(|one| one.key != FAULTS || one.value == "true");
     say::line(&screen(&stack, before_main, begin, faults).await);
 
     tokio::select! {
