@@ -147,6 +147,11 @@ impl Call {
         }
     }
 
+    /// So long nobody was asked: that makes no call slow.
+    fn waited(&mut self, time: Duration) {
+        self.since += time;
+    }
+
     /// The call has just passed the time after which it counts as slow, though it may still succeed.
     pub fn slow(&mut self, now: Instant) {
         let source = source(&self.pool, &self.tried);

@@ -50,7 +50,8 @@ impl Call {
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
-        let now = Instant::now();
+        let (ended, now) = (now, Instant::now());
+        self.waited(now - ended);
         if deadline.remaining(now).is_none() {
             return Err(Refusal::Deadline.as_str());
         }

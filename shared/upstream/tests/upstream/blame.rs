@@ -8,6 +8,7 @@ use actix_web::rt;
 use futures_util::future::join_all;
 use resilience::backoff::Backoff;
 use resilience::retry::Retry;
+use tokio::io::AsyncWriteExt as _;
 use upstream::{Deadline, Outcome, Over};
 
 use upstream::stream::{Connections, FailureKind, RequestBody, StreamConfig};
@@ -16,6 +17,8 @@ use super::scene::{Scene, answer, deaf, ok, read_request, until, upstream};
 
 const TIME_IS_UP: &str = "HTTP/1.1 504 Gateway Timeout\r\ncontent-length: 0\r\n\r\n";
 const BROKEN: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n";
+
+const BUSY: &str = "HTTP/1.1 503 Busy\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n";
 
 fn rule() -> Retry {
     Retry {
@@ -41,6 +44,38 @@ async fn an_upstream_that_says_that_a_short_time_is_up_has_not_failed() {
         scene.get().await.unwrap_err();
     }
     assert_eq!(scene.breaker(), "open");
+}
+
+#[actix_web::test]
+async fn a_wait_that_the_upstream_asked_for_makes_no_call_slow() {
+    /// At a time, so that the budget has a retry for each.
+    const CALLS: usize = 3;
+    /// Twelve calls: ten slow ones in a row open the breaker.
+    const TIMES: usize = 4;
+    let count = Rc::new(Cell::new(0));
+    let served = count.clone();
+    let peer = upstream(move |mut stream| {
+        let asked = served.clone();
+        async move {
+            while read_request(&mut stream).await.is_some() {
+                let first = asked.get() % (2 * CALLS) < CALLS;
+                asked.set(asked.get() + 1);
+                let said = if first { BUSY.to_owned() } else { ok("1") };
+                stream.write_all(said.as_bytes()).await.unwrap();
+            }
+        }
+    })
+    .await;
+    let scene = Scene::with(&[peer], r#""timeout_ms": 5000"#);
+    let rule = rule();
+    for _ in 0..TIMES {
+        let call = || scene.client.get("/").retried_by(&rule).send_empty();
+        let answered = join_all((0..CALLS).map(|_| call())).await;
+        assert!(answered.iter().all(Result::is_ok), "{answered:?}");
+    }
+    assert_eq!(count.get(), 2 * CALLS * TIMES, "each was asked for twice");
+    let breaker = scene.pool.status(Instant::now()).breaker;
+    assert!(breaker.last_transition.is_none(), "{breaker:?}");
 }
 
 #[actix_web::test]
