@@ -274,14 +274,17 @@ impl Checkout {
         if !self.claims.give_up(claim, &refusal, to).await? {
             return self.lost(&claim.order.id).await;
         }
-        let soon = undo.and(now);
-        if undo != NOTHING && soon == undo {
-            self.take_back(claim, undo, Status::Rejected, Pace::Configured)
-                .await?;
-        } else if undo != NOTHING {
-            // What fails is tried again later with the rest.
-            let _ = self.step_back(&claim.order, soon, Pace::Configured).await;
-            self.claims.put_back(claim, SOON).await?;
+        match undo.and(now) {
+            _ if undo == NOTHING => {}
+            all if all == undo => {
+                self.take_back(claim, undo, Status::Rejected, Pace::Configured)
+                    .await?;
+            }
+            some => {
+                // What fails is tried again later with the rest.
+                let _ = self.step_back(&claim.order, some, Pace::Configured).await;
+                self.claims.put_back(claim, SOON).await?;
+            }
         }
         Ok(Outcome::Refused(refusal))
     }

@@ -92,7 +92,7 @@ impl Call {
         if !self.tried.is_empty()
             && let Some(retry_after) = pool.held_back(now)
         {
-            return Err(pool.circuit_open(retry_after, now));
+            return Err(pool.circuit_open(retry_after));
         }
         let Some(place) = Place::take(pool) else {
             return Err(pool.refused(Error::bulkhead_full(pool.name())));

@@ -111,7 +111,7 @@ impl Pool {
                 }
                 Ok(Call::new(self.clone(), permit, now))
             }
-            Err(rejected) => Err(self.circuit_open(rejected.retry_after, now)),
+            Err(rejected) => Err(self.circuit_open(rejected.retry_after)),
         }
     }
 
@@ -127,8 +127,8 @@ impl Pool {
     }
 
     /// A refusal of the breaker, in words that say who decided it.
-    pub(crate) fn circuit_open(&self, retry_after: Duration, now: Instant) -> Error {
-        let error = match self.breaker.status(now).mode {
+    pub(crate) fn circuit_open(&self, retry_after: Duration) -> Error {
+        let error = match self.breaker.mode() {
             Mode::ForcedOpen => Error::forced_open(&self.name, retry_after),
             Mode::Auto | Mode::Disabled | Mode::Observe => {
                 Error::circuit_open(&self.name, retry_after)

@@ -122,6 +122,7 @@ impl Jaeger {
         self.span_metrics
     }
 
+    /// Waits until it answers.
     pub(crate) async fn ready(&self) -> Result<(), Error> {
         companions::ready(&self.unit, &self.client, "/api/services").await
     }

@@ -6,15 +6,15 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::Value;
 use stack::companions::Companion;
 use stack::jaeger::Jaeger;
 use stack::prometheus::Prometheus;
 use stack::record::Record;
 use stack::{Client, wait};
 
-use super::system::{System, ok};
-use super::trace::{assert_is_an_order, has_arrived};
+use super::logs;
+use super::system::{System, ok, trace_id};
+use super::trace;
 use traces::{list, text};
 
 /// Each process sends its spans when its own batch is full or due.
@@ -23,23 +23,14 @@ const TRACED: Duration = Duration::from_secs(30);
 /// Targets are found and scraped every 5 s; what is made from spans is flushed every 5 s before that.
 const SCRAPED: Duration = Duration::from_secs(60);
 
-/// Log lines go through a buffer of their own.
+/// Written before the answer; what writes it is another process.
 const LOGGED: Duration = Duration::from_secs(10);
 
 /// The latencies that carry exemplars are those made from spans.
 const LATENCIES: &str = "traces_span_metrics_duration_seconds_bucket{service_name=\"gateway\"}";
 
 async fn the_trace_is_in(jaeger: &Client, id: &str) {
-    let whole = wait::until("the order's trace in Jaeger", TRACED, || async {
-        let trace = traces::trace(jaeger, id).await?;
-        if has_arrived(&trace) {
-            Ok(trace)
-        } else {
-            Err(trace.to_string())
-        }
-    });
-    let trace = whole.await.unwrap_or_else(|error| panic!("{error}"));
-    assert_is_an_order(&trace);
+    let trace = trace::of_an_order(TRACED, async || traces::trace(jaeger, id).await).await;
     println!("{trace}");
 }
 
@@ -61,13 +52,10 @@ async fn the_series_is_in(prometheus: &Prometheus) {
 
 async fn the_line_is_in(log: PathBuf, id: &str) {
     let line = wait::until("the gateway's line of the order", LOGGED, || async {
-        let said = std::fs::read_to_string(&log).map_err(|error| error.to_string())?;
-        let lines = said
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok());
-        let mut lines = lines.filter(|line: &Value| line["trace_id"] == id);
-        let count = said.lines().count();
-        lines.next().ok_or_else(|| format!("{count} others"))
+        let lines = logs::lines(&log);
+        let line = lines.iter().find(|line| line["trace_id"] == id);
+        line.cloned()
+            .ok_or_else(|| format!("{} others", lines.len()))
     });
     let line = line.await.unwrap_or_else(|error| panic!("{error}"));
     println!("line: {line}");
@@ -134,13 +122,11 @@ async fn up_with_jaeger_and_prometheus_shows_an_order_in_both_and_down_leaves_no
 
     let order = system.order().await;
     let placed = ok(system.load_client().post("/api/orders", &order).await);
-    let response = placed.header("traceresponse").unwrap_or_default();
-    let id = response.split('-').nth(1).unwrap_or_default();
-    assert_eq!(id.len(), 32, "the answer names its trace: {response:?}");
+    let id = trace_id(&placed);
 
-    the_trace_is_in(&jaeger, id).await;
+    the_trace_is_in(&jaeger, &id).await;
     the_series_is_in(prometheus).await;
-    the_line_is_in(system.place().log(system.gateway().name()), id).await;
+    the_line_is_in(system.place().log(system.gateway().name()), &id).await;
     an_exemplar_leads_back(prometheus, &jaeger).await;
     down(system).await;
 }

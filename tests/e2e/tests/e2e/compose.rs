@@ -5,24 +5,23 @@
 //! Ours are always stand-ins, under a name of their own: what is tried is the code of today.
 //! How ours are really made is tried by `dockerfile.rs`.
 
-mod engine;
-mod grafana;
-
-mod standin;
-mod tree;
-
 mod bases;
 mod builder;
 mod dockerfile;
+mod engine;
+mod grafana;
+mod standin;
+mod tree;
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use stack::binaries::{GATEWAY, SERVICES};
 use stack::{Client, wait};
 
-use super::system::{ok, turn};
+use super::companions::traces;
+use super::system::{ok, trace_id, turn};
+use super::trace;
 use engine::Engine;
 
 /// Known to everybody: compose.yaml says so.
@@ -92,33 +91,13 @@ async fn an_order(gateway: &Client) -> String {
         .as_array()
         .is_some_and(|all| all.iter().any(|one| one["id"] == id));
     assert!(found, "{id} is not among {listed}");
-    let told = placed
-        .header("traceresponse")
-        .expect("the answer names its trace");
-    told.split('-').nth(1).expect("a trace id").to_owned()
+    trace_id(&placed)
 }
 
-async fn the_trace_is_whole(engine: &Engine, trace: &str) {
+async fn the_trace_is_whole(engine: &Engine, id: &str) {
     let jaeger = Client::new(engine.port("jaeger"));
-    let wanted = BTreeSet::from(["gateway", "orders", "inventory", "payments"].map(str::to_owned));
-    let path = format!("/api/traces/{trace}");
-    let spans = wait::until("the trace of an order in Jaeger", SEEN, || async {
-        let answer = jaeger.get(&path).await.map_err(|why| why.to_string())?;
-        let found = answer.json();
-        let processes = found["data"][0]["processes"].as_object().cloned();
-        let services: BTreeSet<String> = processes
-            .unwrap_or_default()
-            .values()
-            .filter_map(|process| Some(process["serviceName"].as_str()?.to_owned()))
-            .collect();
-        let spans = found["data"][0]["spans"].as_array().map_or(0, Vec::len);
-        if services.is_superset(&wanted) {
-            Ok(spans)
-        } else {
-            Err(format!("{} with {services:?}", answer.status))
-        }
-    });
-    println!("trace {trace}: {} spans", spans.await.unwrap());
+    let trace = trace::of_an_order(SEEN, async || traces::trace(&jaeger, id).await).await;
+    println!("trace {id}: {} spans", trace.spans.len());
 }
 
 async fn the_series_are_there(engine: &Engine, scraped: usize) {

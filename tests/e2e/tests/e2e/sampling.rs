@@ -13,7 +13,7 @@ use stack::jaeger::{Jaeger, Policy};
 use stack::{Client, wait};
 
 use super::companions::traces;
-use super::system::System;
+use super::system::{System, trace_id};
 use made_up::{FAILED, FINE, SLOW, SPANS, Sort};
 
 /// The decision waits 10 s for the rest of a trace; the processes send their spans every few seconds.
@@ -113,9 +113,7 @@ fn share(system: &System) -> f64 {
 
 /// One request that the faults of this system make fail or last; the id of its trace.
 async fn asked(system: &System, path: &str) -> String {
-    let answer = system.load_client().get(path).await.unwrap();
-    let header = answer.header("traceresponse").unwrap();
-    header.split('-').nth(1).unwrap().to_owned()
+    trace_id(&system.load_client().get(path).await.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -86,6 +86,14 @@ pub fn ok(answer: Result<Answer, stack::Failure>) -> Answer {
     answer
 }
 
+/// The id of a request's trace, as its answer names it.
+pub fn trace_id(answer: &Answer) -> String {
+    let named = answer.header("traceresponse").unwrap_or_default();
+    let id = named.split('-').nth(1).unwrap_or_default();
+    assert_eq!(id.len(), 32, "the answer names its trace: {named:?}");
+    id.to_owned()
+}
+
 /// Lets this process, and each that it starts, have that many descriptors: a plain shell allows 1024.
 pub fn descriptors_for(needed: usize) {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();

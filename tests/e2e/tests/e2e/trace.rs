@@ -1,13 +1,16 @@
 //! One order is one trace, through every process that took part.
 //!
-//! What is held of it here is held of the same trace in a real Jaeger, too (`companions.rs`).
+//! What is held of it here is held of the same trace in a real Jaeger, too (`companions.rs`, `compose.rs`).
 
 use std::time::Duration;
 
 use serde_json::json;
 use stack::sink::{Span, Trace};
 
-use super::system::{System, ok};
+use super::system::{System, ok, trace_id};
+
+/// In the runner's own sink.
+const ARRIVES: Duration = Duration::from_secs(20);
 
 /// Who calls whom for an order.
 const CALLS: [(&str, &str); 3] = [
@@ -29,15 +32,32 @@ const OF_A_CALL: [&str; 9] = [
     "server.address",
 ];
 
+/// Waits until an order's trace is there as a whole, whoever keeps it, and holds it to all that one has to be.
+///
+/// Each process sends its spans when its own batch is full or due.
+pub async fn of_an_order(limit: Duration, ask: impl AsyncFn() -> Result<Trace, String>) -> Trace {
+    let whole = stack::wait::until("the whole trace of an order", limit, || async {
+        let trace = ask().await?;
+        if has_arrived(&trace) {
+            Ok(trace)
+        } else {
+            Err(trace.to_string())
+        }
+    });
+    let trace = whole.await.unwrap_or_else(|error| panic!("{error}"));
+    assert_is_an_order(&trace);
+    trace
+}
+
 /// Whether it is one tree with every call of an order.
-pub fn has_arrived(trace: &Trace) -> bool {
+fn has_arrived(trace: &Trace) -> bool {
     let edges = trace.edges();
     let there = |(from, to): (&str, &str)| edges.contains(&(from.to_owned(), to.to_owned()));
     CALLS.into_iter().all(there) && trace.roots().len() == 1
 }
 
 /// Edges, kinds, status, places and what explains a choice.
-pub fn assert_is_an_order(trace: &Trace) {
+fn assert_is_an_order(trace: &Trace) {
     let [root] = trace.roots()[..] else {
         panic!("not one root: {trace}");
     };
@@ -94,21 +114,9 @@ async fn an_order_is_one_trace_from_the_gateway_to_inventory_and_payments() {
     let system = System::start("trace").await;
     let order = system.order().await;
     let placed = ok(system.client().post("/api/orders", &order).await);
-    let id = placed
-        .header("traceresponse")
-        .expect("the answer names its trace");
-    // Each process sends its spans when its own batch is full or due.
-    let whole = stack::wait::until("the whole trace", Duration::from_secs(20), || async {
-        let trace = system.trace(id).await;
-        let trace = trace.map_err(|error| error.to_string())?;
-        if has_arrived(&trace) {
-            Ok(trace)
-        } else {
-            Err(trace.to_string())
-        }
-    });
-    let trace = whole.await.unwrap_or_else(|error| panic!("{error}"));
-    assert_is_an_order(&trace);
+    let id = trace_id(&placed);
+    let ask = async || system.trace(&id).await.map_err(|error| error.to_string());
+    of_an_order(ARRIVES, ask).await;
     system.stop().await;
 }
 
@@ -121,9 +129,9 @@ async fn a_retry_is_a_sibling_of_what_it_repeats() {
     let fails = json!({ "kind": "error", "status": 503, "for_s": 60 });
     system.fault("users-a1", &fails).await.unwrap();
     let answer = ok(system.load_client().get("/api/users?limit=2").await);
-    let id = answer.header("traceresponse").unwrap();
-    let whole = stack::wait::until("both attempts", Duration::from_secs(20), || async {
-        let trace = system.trace(id).await;
+    let id = trace_id(&answer);
+    let whole = stack::wait::until("both attempts", ARRIVES, || async {
+        let trace = system.trace(&id).await;
         let trace = trace.map_err(|error| error.to_string())?;
         let by_gateway = trace.spans.iter().any(|span| span.service == "gateway");
         match by_gateway && trace.is_whole() {
